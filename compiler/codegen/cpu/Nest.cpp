@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Finds loop nests in kernels and decides how to run them.
+
+#include "compiler/codegen/cpu/Nest.h"
+#include "dialects/exec/ExecDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace tpa::cpu {
+
+Access accessAlong(AffineMap map, Value memref, unsigned loop) {
+  AffineExpr dim = getAffineDimExpr(loop, map.getContext());
+  auto type = cast<MemRefType>(memref.getType());
+  auto [strides, offset] = type.getStridesAndOffset();
+  bool used = false;
+  for (auto [i, expr] : llvm::enumerate(map.getResults())) {
+    if (!expr.isFunctionOfDim(loop))
+      continue;
+    bool unitStride = expr == dim && i + 1 == map.getNumResults() &&
+                      strides.back() == 1;
+    if (!unitStride || used)
+      return Access::Strided;
+    used = true;
+  }
+  return used ? Access::Contiguous : Access::Invariant;
+}
+
+/// The scalar behind dimension `dim` of a memref in a kernel.
+static Value sizeOf(Value memref, int64_t dim) {
+  auto type = cast<MemRefType>(memref.getType());
+  return llvm::TypeSwitch<Operation *, Value>(memref.getDefiningOp())
+      .Case([&](exec::BindingOp op) {
+        return op.getSizes()[type.getDynamicDimIndex(dim)];
+      })
+      .Case([&](memref::AllocOp op) {
+        return op.getDynamicSizes()[type.getDynamicDimIndex(dim)];
+      })
+      .Case([&](memref::SubViewOp op) -> Value {
+        // Dropped unit dimensions shift the numbering.
+        llvm::SmallBitVector dropped = op.getDroppedDims();
+        int64_t kept = -1;
+        for (auto [i, size] : llvm::enumerate(op.getMixedSizes()))
+          if (!dropped.test(i) && ++kept == dim)
+            return dyn_cast<Value>(size);
+        return {};
+      })
+      .Case([&](memref::CastOp op) { return sizeOf(op.getSource(), dim); })
+      .Case([&](memref::ExpandShapeOp op) -> Value {
+        for (auto [i, group] : llvm::enumerate(op.getReassociationIndices()))
+          if (llvm::is_contained(group, dim))
+            return sizeOf(op.getSrc(), i);
+        return {};
+      })
+      .Case([&](memref::CollapseShapeOp op) -> Value {
+        auto source = cast<MemRefType>(op.getSrc().getType());
+        for (int64_t member : op.getReassociationIndices()[dim])
+          if (source.isDynamicDim(member))
+            return sizeOf(op.getSrc(), member);
+        return {};
+      })
+      .Default([](Operation *) { return Value(); });
+}
+
+static FailureOr<SmallVector<Extent>> extentsOf(linalg::GenericOp op) {
+  SmallVector<Extent> extents(op.getNumLoops());
+  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop) {
+    SmallVector<std::pair<Value, unsigned>> operands;
+    op.mapIterationSpaceDimToAllOperandDims(loop, operands);
+    for (auto [memref, dim] : operands) {
+      int64_t size = cast<MemRefType>(memref.getType()).getDimSize(dim);
+      if (!ShapedType::isDynamic(size))
+        extents[loop].constant = size;
+      else
+        extents[loop].scalar = sizeOf(memref, dim);
+      if (!ShapedType::isDynamic(size))
+        break;
+    }
+    if (!ShapedType::isDynamic(extents[loop].constant))
+      extents[loop].scalar = {};
+    else if (!extents[loop].scalar)
+      return op.emitOpError("has a loop whose extent is no scalar: loop ") << loop;
+  }
+  return extents;
+}
+
+/// The pointwise operation that reads an intermediate, and nothing else does.
+static linalg::GenericOp epilogueOf(linalg::GenericOp root,
+                                    memref::AllocOp intermediate) {
+  linalg::GenericOp epilogue;
+  for (Operation *user : intermediate->getUsers()) {
+    if (user == root || isa<linalg::FillOp, memref::DeallocOp>(user))
+      continue;
+    if (epilogue && user != epilogue)
+      return {};
+    epilogue = dyn_cast<linalg::GenericOp>(user);
+    if (!epilogue || epilogue.getNumParallelLoops() != epilogue.getNumLoops())
+      return {};
+  }
+  return epilogue;
+}
+
+FailureOr<SmallVector<Nest>> findNests(func::FuncOp kernel) {
+  SmallVector<Nest> nests;
+  llvm::DenseSet<Operation *> epilogues;
+  WalkResult walk = kernel.walk([&](linalg::GenericOp op) {
+    if (epilogues.contains(op))
+      return WalkResult::advance();
+    if (op.getNumDpsInits() != 1) {
+      op.emitOpError("has ") << op.getNumDpsInits()
+                             << " results; CPU code generation takes one";
+      return WalkResult::interrupt();
+    }
+    Nest nest;
+    nest.root = op;
+    Value out = op.getDpsInits()[0];
+    for (Operation *user : out.getUsers())
+      if (auto fill = dyn_cast<linalg::FillOp>(user))
+        nest.fill = fill;
+    if (auto alloc = out.getDefiningOp<memref::AllocOp>()) {
+      nest.intermediate = alloc;
+      nest.epilogue = epilogueOf(op, alloc);
+      if (!nest.epilogue) {
+        op.emitOpError("leaves an intermediate result in memory: kernels have none");
+        return WalkResult::interrupt();
+      }
+      epilogues.insert(nest.epilogue);
+    }
+    FailureOr<SmallVector<Extent>> extents = extentsOf(op);
+    if (failed(extents))
+      return WalkResult::interrupt();
+    nest.extents = *extents;
+    nest.unroll.assign(op.getNumLoops(), 1);
+    nest.tile.assign(op.getNumLoops(), 0);
+    nests.push_back(nest);
+    return WalkResult::advance();
+  });
+  if (walk.wasInterrupted())
+    return failure();
+  return nests;
+}
+
+//===----------------------------------------------------------------------===//
+// Schedule
+//===----------------------------------------------------------------------===//
+
+/// Cycles, roughly, that a vector step along `loop` spends on memory access per
+/// lane of useful work; a strided operand costs an access per lane.
+static double accessCost(const Nest &nest, unsigned loop, int64_t lanes) {
+  double cost = 0;
+  linalg::GenericOp root = nest.root;
+  auto add = [&](AffineMap map, Value memref, double weight) {
+    cost += weight * (accessAlong(map, memref, loop) == Access::Strided ? lanes : 1);
+  };
+  for (OpOperand *input : root.getDpsInputOperands())
+    if (isa<MemRefType>(input->get().getType()))
+      add(root.getMatchingIndexingMap(input), input->get(), 1.0);
+  OpOperand *out = root.getDpsInitOperand(0);
+  // A reduction stores once for many loads.
+  add(root.getMatchingIndexingMap(out), out->get(), nest.isReduction() ? 0.1 : 1.0);
+  // Lanes beyond the extent do nothing.
+  int64_t extent = nest.extents[loop].estimate();
+  int64_t steps = (extent + lanes - 1) / lanes;
+  return cost * (double(steps * lanes) / extent);
+}
+
+/// Splits `extent` over `factor` copies only where some operand gains: it is
+/// the same for all of them, so that its load is shared.
+static bool sharesLoads(const Nest &nest, unsigned loop) {
+  linalg::GenericOp root = nest.root;
+  return llvm::any_of(root.getDpsInputOperands(), [&](OpOperand *input) {
+    return isa<MemRefType>(input->get().getType()) &&
+           !root.getMatchingIndexingMap(input).isFunctionOfDim(loop);
+  });
+}
+
+void chooseSchedule(Nest &nest, const Target &target) {
+  double best = std::numeric_limits<double>::infinity();
+  for (unsigned loop = 0; loop < nest.extents.size(); ++loop) {
+    if (nest.extents[loop].isStatic() && nest.extents[loop].constant < 4)
+      continue;
+    double cost = accessCost(nest, loop, target.lanes);
+    if (cost < best) {
+      best = cost;
+      nest.vectorLoop = loop;
+    }
+  }
+  if (!nest.isReduction())
+    return;
+
+  // A register tile over the two longest parallel loops, within half of the
+  // registers: the other half holds operands.
+  int64_t budget = target.registers / 2;
+  auto unrollBy = [&](unsigned loop, int64_t most, int64_t step) {
+    int64_t extent = nest.extents[loop].estimate() / step;
+    int64_t factor = std::min({most, extent, budget});
+    if (factor < 2)
+      return;
+    nest.unroll[loop] = factor;
+    budget /= factor;
+  };
+  if (nest.vectorLoop && nest.isParallel(*nest.vectorLoop))
+    unrollBy(*nest.vectorLoop, 4, target.lanes);
+  SmallVector<unsigned> loops;
+  for (unsigned loop = 0; loop < nest.extents.size(); ++loop)
+    if (nest.isParallel(loop) && loop != nest.vectorLoop && sharesLoads(nest, loop))
+      loops.push_back(loop);
+  llvm::sort(loops, [&](unsigned a, unsigned b) {
+    int64_t left = nest.extents[a].estimate(), right = nest.extents[b].estimate();
+    return left != right ? left > right : a < b;
+  });
+  for (unsigned loop : ArrayRef(loops).take_front(2))
+    unrollBy(loop, 4, 1);
+}
+
+//===----------------------------------------------------------------------===//
+// Distribution
+//===----------------------------------------------------------------------===//
+
+AffineMap distribute(Nest &nest, func::FuncOp kernel) {
+  // Fork and join cost microseconds: a workgroup should be worth about as much,
+  // and more than a few hundred of them only add overhead.
+  static constexpr double leastWork = 1 << 15, mostGroups = 256;
+  double work = std::max<int64_t>(1, nest.root.getBlock()->getOperations().size() - 1);
+  for (const Extent &extent : nest.extents)
+    work *= extent.estimate();
+  double target = std::max(leastWork, work / mostGroups);
+
+  SmallVector<unsigned> loops;
+  for (unsigned loop = 0; loop < nest.extents.size(); ++loop)
+    if (nest.isParallel(loop))
+      loops.push_back(loop);
+  llvm::sort(loops, [&](unsigned a, unsigned b) {
+    bool vectorA = a == nest.vectorLoop, vectorB = b == nest.vectorLoop;
+    if (vectorA != vectorB)
+      return vectorB;
+    int64_t left = nest.extents[a].estimate(), right = nest.extents[b].estimate();
+    return left != right ? left > right : a < b;
+  });
+  for (unsigned loop : loops) {
+    int64_t extent = nest.extents[loop].estimate();
+    if (work <= target || extent < 2)
+      break;
+    int64_t grain = nest.unroll[loop] * (loop == nest.vectorLoop ? 16 : 1);
+    double parts = std::min<double>(extent, std::ceil(work / target));
+    int64_t tile = llvm::alignTo(int64_t(std::ceil(extent / parts)), grain);
+    if (tile >= extent && nest.extents[loop].isStatic())
+      continue;
+    nest.tile[loop] = tile;
+    work *= double(tile) / extent;
+  }
+
+  MLIRContext *context = kernel.getContext();
+  SmallVector<AffineExpr> counts;
+  for (unsigned loop = 0; loop < nest.extents.size(); ++loop) {
+    if (!nest.tile[loop])
+      continue;
+    const Extent &extent = nest.extents[loop];
+    AffineExpr size =
+        extent.isStatic()
+            ? getAffineConstantExpr(extent.constant, context)
+            : getAffineSymbolExpr(cast<BlockArgument>(extent.scalar).getArgNumber(),
+                                  context);
+    counts.push_back(size.ceilDiv(nest.tile[loop]));
+  }
+  return AffineMap::get(0, kernel.getNumArguments(), counts, context);
+}
+
+} // namespace tpa::cpu

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A loop nest in the making: one linalg operation with what fuses around it.
+
+#ifndef TPA_COMPILER_CODEGEN_CPU_NEST_H
+#define TPA_COMPILER_CODEGEN_CPU_NEST_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+namespace tpa::cpu {
+
+/// What the target offers to a nest.
+struct Target {
+  int64_t lanes = 16;     ///< f32 elements of a vector register
+  int64_t registers = 32; ///< vector registers
+};
+
+/// The extent of a loop: a constant, or a scalar argument of the kernel.
+struct Extent {
+  int64_t constant = mlir::ShapedType::kDynamic;
+  mlir::Value scalar;
+
+  bool isStatic() const { return !scalar; }
+  /// For decisions only: dynamic extents are taken to be middling.
+  int64_t estimate() const { return isStatic() ? constant : 64; }
+};
+
+/// `root` over memrefs, with the constant that its result starts from and the
+/// pointwise operation that consumes the result element by element. The loops
+/// of a nest are the root's.
+struct Nest {
+  mlir::linalg::GenericOp root;
+  mlir::linalg::FillOp fill;          ///< may be null
+  mlir::linalg::GenericOp epilogue;   ///< may be null
+  mlir::memref::AllocOp intermediate; ///< of an epilogue: never materialised
+
+  llvm::SmallVector<Extent> extents; ///< per loop
+  /// Decisions:
+  std::optional<unsigned> vectorLoop; ///< none: scalar code
+  llvm::SmallVector<int64_t> unroll;  ///< per loop, 1 for reductions
+  llvm::SmallVector<int64_t> tile;    ///< per loop: of a workgroup; 0 is all
+
+  bool isParallel(unsigned loop) const {
+    mlir::linalg::GenericOp op = root;
+    return op.getIteratorTypesArray()[loop] ==
+           mlir::utils::IteratorType::parallel;
+  }
+  bool isReduction() const {
+    mlir::linalg::GenericOp op = root;
+    return op.getNumParallelLoops() != op.getNumLoops();
+  }
+};
+
+/// How an operand is addressed as one loop advances.
+enum class Access { Invariant, Contiguous, Strided };
+Access accessAlong(mlir::AffineMap map, mlir::Value memref, unsigned loop);
+
+/// Finds the nests of a kernel, in order.
+mlir::FailureOr<llvm::SmallVector<Nest>> findNests(mlir::func::FuncOp kernel);
+
+/// Chooses the vector loop and the register tile.
+void chooseSchedule(Nest &nest, const Target &target);
+
+/// Chooses workgroup tiles and returns the grid: a map from the kernel's
+/// scalars to the number of workgroups per parallel loop with a tile.
+mlir::AffineMap distribute(Nest &nest, mlir::func::FuncOp kernel);
+
+} // namespace tpa::cpu
+
+#endif // TPA_COMPILER_CODEGEN_CPU_NEST_H

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Emits a scheduled nest as scf loops around vector operations.
+
+#include "compiler/codegen/cpu/NestEmitter.h"
+#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+
+namespace tpa::cpu {
+
+NestEmitter::NestEmitter(OpBuilder &builder, const Nest &nest, int64_t lanes,
+                         ArrayRef<Value> lower, ArrayRef<Value> upper)
+    : b(builder), nest(nest), root(nest.root), loc(root.getLoc()), lanes(lanes),
+      lower(lower), upper(upper) {
+  for (unsigned loop = 0; loop < nest.extents.size(); ++loop)
+    if (loop != nest.vectorLoop)
+      (nest.isParallel(loop) ? parallel : reduction).push_back(loop);
+  if (nest.vectorLoop)
+    (nest.isParallel(*nest.vectorLoop) ? parallel : reduction)
+        .push_back(*nest.vectorLoop);
+  current.indices.assign(lower.begin(), lower.end());
+  factor.assign(nest.extents.size(), 1);
+}
+
+bool NestEmitter::vectorReduction() const {
+  return nest.vectorLoop && !nest.isParallel(*nest.vectorLoop);
+}
+
+Value NestEmitter::constant(int64_t value) {
+  return arith::ConstantIndexOp::create(b, loc, value);
+}
+
+/// A loop of known single trip is no loop.
+void NestEmitter::loop(Value from, Value to, int64_t step,
+                       function_ref<void(Value)> body) {
+  APInt low, high;
+  if (matchPattern(from, m_ConstantInt(&low)) && matchPattern(to, m_ConstantInt(&high))) {
+    int64_t trips = (high.getSExtValue() - low.getSExtValue() + step - 1) / step;
+    if (trips <= 0)
+      return;
+    if (trips == 1)
+      return body(from);
+  }
+  auto op = scf::ForOp::create(b, loc, from, to, constant(step));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.getBody());
+  body(op.getInductionVar());
+}
+
+/// Splits [from, to) into whole steps and a rest; returns the boundary.
+static Value wholeSteps(OpBuilder &b, Location loc, Value from, Value to, int64_t step) {
+  Value size = arith::ConstantIndexOp::create(b, loc, step);
+  Value length = b.createOrFold<arith::SubIOp>(loc, to, from);
+  Value rest = b.createOrFold<arith::RemUIOp>(loc, length, size);
+  return b.createOrFold<arith::SubIOp>(loc, to, rest);
+}
+
+LogicalResult NestEmitter::emit() {
+  if (nest.isReduction()) {
+    SmallVector<Operation *> combiners;
+    if (!matchReduction(root.getRegionOutputArgs(), 0, combiners) ||
+        combiners.size() != 1)
+      return root.emitOpError("reduces by more than one operation");
+    combiner = combiners.front();
+    if (!linalg::getCombinerOpKind(combiner) || !arith::getNeutralElement(combiner))
+      return root.emitOpError("reduces by ")
+             << combiner->getName() << ", for which there is no vector reduction";
+  }
+  emitParallel(0);
+  return success();
+}
+
+void NestEmitter::emitParallel(unsigned position) {
+  if (position == parallel.size())
+    return emitTile();
+  unsigned index = parallel[position];
+  if (index == nest.vectorLoop)
+    return emitVectorParallel(index);
+  auto run = [&](Value from, Value to, int64_t step) {
+    factor[index] = step;
+    loop(from, to, step, [&](Value at) {
+      current.indices[index] = at;
+      emitParallel(position + 1);
+    });
+    factor[index] = 1;
+  };
+  int64_t unroll = nest.unroll[index];
+  Value boundary = wholeSteps(b, loc, lower[index], upper[index], unroll);
+  run(lower[index], boundary, unroll);
+  if (unroll > 1)
+    run(boundary, upper[index], 1);
+}
+
+void NestEmitter::emitVectorParallel(unsigned index) {
+  current.vectorLoop = index;
+  current.lanes = lanes;
+  auto run = [&](Value from, Value to, int64_t vectors) {
+    factor[index] = vectors;
+    loop(from, to, vectors * lanes, [&](Value at) {
+      current.indices[index] = at;
+      emitTile();
+    });
+    factor[index] = 1;
+  };
+  Value from = lower[index], to = upper[index];
+  Value whole = wholeSteps(b, loc, from, to, nest.unroll[index] * lanes);
+  run(from, whole, nest.unroll[index]);
+  Value vectors = wholeSteps(b, loc, whole, to, lanes);
+  if (nest.unroll[index] > 1)
+    run(whole, vectors, 1);
+  // Fewer points than lanes are left: none, or one masked step.
+  loop(vectors, to, lanes, [&](Value at) {
+    Value count = arith::SubIOp::create(b, loc, to, at);
+    current.mask = vector::CreateMaskOp::create(
+        b, loc, VectorType::get({lanes}, b.getI1Type()), count);
+    current.last = arith::SubIOp::create(b, loc, to, constant(1));
+    current.indices[index] = at;
+    emitTile();
+    current.mask = current.last = {};
+  });
+  current.vectorLoop.reset();
+  current.lanes = 1;
+}
+
+/// The points of the register tile at the current place.
+SmallVector<Point> NestEmitter::tilePoints() {
+  SmallVector<Point> points = {current};
+  for (unsigned index : parallel) {
+    int64_t stride = index == nest.vectorLoop ? lanes : 1;
+    SmallVector<Point> more;
+    for (const Point &point : points)
+      for (int64_t k = 0; k < factor[index]; ++k) {
+        more.push_back(point);
+        if (k > 0)
+          more.back().indices[index] = arith::AddIOp::create(
+              b, loc, point.indices[index], constant(k * stride));
+      }
+    points = more;
+  }
+  return points;
+}
+
+void NestEmitter::emitTile() {
+  SmallVector<Point> points = tilePoints();
+  SmallVector<Value> results =
+      nest.isReduction() ? reduce(points) : step(points, SmallVector<Value>(points.size()));
+  for (auto [point, value] : llvm::zip_equal(points, results))
+    finish(point, value);
+}
+
+//===----------------------------------------------------------------------===//
+// Reduction
+//===----------------------------------------------------------------------===//
+
+/// What the accumulator starts from: the fill, else the result's old value.
+Value NestEmitter::initial() {
+  linalg::FillOp fill = nest.fill;
+  return fill ? b.clone(*fill.getInputs()[0].getDefiningOp())->getResult(0) : Value();
+}
+
+NestEmitter::Values NestEmitter::reduce(ArrayRef<Point> points) {
+  Values accumulators;
+  OpOperand *out = root.getDpsInitOperand(0);
+  for (const Point &point : points) {
+    BodyEmitter body(b, loc, point);
+    Value start = initial();
+    if (!start)
+      start = body.load(out->get(), root.getMatchingIndexingMap(out));
+    if (vectorReduction()) {
+      Value neutral = arith::ConstantOp::create(b, loc, *arith::getNeutralElement(combiner));
+      Type type = VectorType::get({lanes}, neutral.getType());
+      accumulators.push_back(vector::BroadcastOp::create(b, loc, type, neutral));
+    } else {
+      accumulators.push_back(body.toVector(start));
+    }
+  }
+  accumulators = reduceLoops(0, accumulators);
+  if (!vectorReduction())
+    return accumulators;
+  for (auto [point, accumulator] : llvm::zip_equal(points, accumulators)) {
+    Value start = initial();
+    if (!start)
+      start = BodyEmitter(b, loc, point).load(out->get(), root.getMatchingIndexingMap(out));
+    accumulator = combine(accumulator, start);
+  }
+  return accumulators;
+}
+
+/// Combines the lanes of a partial result with the value it started from.
+Value NestEmitter::combine(Value partial, Value init) {
+  vector::CombiningKind kind = *linalg::getCombinerOpKind(combiner);
+  Value reduced = vector::ReductionOp::create(
+      b, loc, kind, partial,
+      kind == vector::CombiningKind::ADD ? arith::FastMathFlags::reassoc
+                                         : arith::FastMathFlags::none);
+  return vector::makeArithReduction(b, loc, kind, reduced, init);
+}
+
+NestEmitter::Values NestEmitter::reduceLoops(unsigned position, Values accumulators) {
+  if (position == reduction.size())
+    return step(tilePoints(), accumulators);
+  unsigned index = reduction[position];
+  if (index == nest.vectorLoop)
+    return reduceVector(index, accumulators);
+  auto op = scf::ForOp::create(b, loc, lower[index], upper[index], constant(1), accumulators);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.getBody());
+  current.indices[index] = op.getInductionVar();
+  Values next = reduceLoops(position + 1, Values(op.getRegionIterArgs()));
+  scf::YieldOp::create(b, loc, next);
+  return Values(op.getResults());
+}
+
+NestEmitter::Values NestEmitter::reduceVector(unsigned index, Values accumulators) {
+  current.vectorLoop = index;
+  current.lanes = lanes;
+  Value boundary = wholeSteps(b, loc, lower[index], upper[index], lanes);
+  auto run = [&](Value from, Value to, bool masked) {
+    APInt low, high;
+    if (matchPattern(from, m_ConstantInt(&low)) &&
+        matchPattern(to, m_ConstantInt(&high)) && low.sge(high))
+      return;
+    auto op = scf::ForOp::create(b, loc, from, to, constant(lanes), accumulators);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(op.getBody());
+    Value at = op.getInductionVar();
+    current.indices[index] = at;
+    if (masked) {
+      Value count = arith::SubIOp::create(b, loc, to, at);
+      current.mask = vector::CreateMaskOp::create(
+          b, loc, VectorType::get({lanes}, b.getI1Type()), count);
+      current.last = arith::SubIOp::create(b, loc, to, constant(1));
+    }
+    scf::YieldOp::create(b, loc, step(tilePoints(), op.getRegionIterArgs()));
+    accumulators = Values(op.getResults());
+    current.mask = current.last = {};
+  };
+  run(lower[index], boundary, /*masked=*/false);
+  run(boundary, upper[index], /*masked=*/true);
+  current.vectorLoop.reset();
+  current.lanes = 1;
+  return accumulators;
+}
+
+/// Evaluates the body at each point; absent lanes of a vector reduction leave
+/// their accumulator alone.
+NestEmitter::Values NestEmitter::step(ArrayRef<Point> points, ValueRange accumulators) {
+  Values results;
+  for (auto [point, accumulator] : llvm::zip_equal(points, accumulators)) {
+    BodyEmitter body(b, loc, point);
+    Values arguments;
+    for (OpOperand *input : root.getDpsInputOperands()) {
+      Value operand = input->get();
+      arguments.push_back(isa<MemRefType>(operand.getType())
+                              ? body.load(operand, root.getMatchingIndexingMap(input))
+                              : operand);
+    }
+    OpOperand *out = root.getDpsInitOperand(0);
+    if (accumulator)
+      arguments.push_back(accumulator);
+    else if (root.payloadUsesValueFromOperand(out))
+      arguments.push_back(body.load(out->get(), root.getMatchingIndexingMap(out)));
+    else
+      arguments.push_back(arith::ConstantOp::create(
+          b, loc, b.getZeroAttr(getElementTypeOrSelf(out->get().getType()))));
+    Value result = body.evaluate(root, arguments);
+    if (accumulator && isa<VectorType>(accumulator.getType()))
+      result = body.toVector(result);
+    if (accumulator && point.mask && vectorReduction())
+      result = arith::SelectOp::create(b, loc, point.mask, result, accumulator);
+    results.push_back(result);
+  }
+  return results;
+}
+
+//===----------------------------------------------------------------------===//
+// Result
+//===----------------------------------------------------------------------===//
+
+void NestEmitter::finish(const Point &point, Value value) {
+  OpOperand *out = root.getDpsInitOperand(0);
+  AffineMap outMap = root.getMatchingIndexingMap(out);
+  if (!nest.epilogue) {
+    BodyEmitter(b, loc, point).store(value, out->get(), outMap);
+    return;
+  }
+  linalg::GenericOp epilogue = nest.epilogue;
+  // Loop e of the epilogue is the root's loop that yields the same dimension.
+  AffineMap readMap;
+  for (OpOperand *input : epilogue.getDpsInputOperands())
+    if (input->get() == out->get())
+      readMap = epilogue.getMatchingIndexingMap(input);
+  Point at = point;
+  at.indices.assign(epilogue.getNumLoops(), Value());
+  at.vectorLoop.reset();
+  for (unsigned k = 0; k < readMap.getNumResults(); ++k) {
+    unsigned loop = readMap.getDimPosition(k), rootLoop = outMap.getDimPosition(k);
+    at.indices[loop] = point.indices[rootLoop];
+    if (point.vectorLoop == rootLoop)
+      at.vectorLoop = loop;
+  }
+  if (!at.vectorLoop) {
+    at.lanes = 1;
+    at.mask = {};
+  }
+  BodyEmitter body(b, epilogue.getLoc(), at);
+  Values arguments;
+  for (OpOperand *input : epilogue.getDpsInputOperands()) {
+    Value operand = input->get();
+    if (operand == out->get())
+      arguments.push_back(value);
+    else if (isa<MemRefType>(operand.getType()))
+      arguments.push_back(body.load(operand, epilogue.getMatchingIndexingMap(input)));
+    else
+      arguments.push_back(operand);
+  }
+  OpOperand *result = epilogue.getDpsInitOperand(0);
+  arguments.push_back(arith::ConstantOp::create(
+      b, loc, b.getZeroAttr(getElementTypeOrSelf(result->get().getType()))));
+  body.store(body.evaluate(epilogue, arguments), result->get(),
+             epilogue.getMatchingIndexingMap(result));
+}
+
+} // namespace tpa::cpu

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Passes from kernels over memory to code for the CPU.
+
+#ifndef TPA_COMPILER_CODEGEN_CPU_PASSES_TD
+#define TPA_COMPILER_CODEGEN_CPU_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def VectorizeKernels : Pass<"cpu-vectorize-kernels", "mlir::ModuleOp"> {
+  let summary = "turn kernels into loops around vector operations";
+  let description = [{
+    Each linalg operation of a kernel becomes a loop nest: one loop runs over the
+    lanes of a vector (the one whose operands are contiguous along it), parallel
+    loops of a reduction are unrolled into a register tile, remainders run under
+    a mask, and a pointwise epilogue is applied to accumulators before they are
+    stored. The parallel loops of a kernel are cut into workgroups; `exec.grid`
+    on the kernel says how many, and its last argument is the workgroup.
+
+    Example: tests/compiler/codegen/cpu/vectorize-kernels.mlir
+  }];
+  let options = [
+    Option<"lanes", "lanes", "int64_t", "16", "f32 elements of a vector register">,
+    Option<"registers", "registers", "int64_t", "32", "Vector registers">];
+  let statistics = [
+    Statistic<"numVector", "vector", "Nests with a vector loop">,
+    Statistic<"numScalar", "scalar", "Nests without one">];
+  let dependentDialects = ["mlir::affine::AffineDialect", "mlir::arith::ArithDialect",
+                           "mlir::memref::MemRefDialect", "mlir::scf::SCFDialect",
+                           "mlir::vector::VectorDialect"];
+}
+
+def LowerKernelAbi : Pass<"cpu-lower-kernel-abi", "mlir::ModuleOp"> {
+  let summary = "give kernels the signature that the runtime calls";
+  let description = [{
+    A kernel becomes `void kernel(const t6_bindings *, int64_t workgroup)`
+    (runtime/schema/KernelAbi.h): scalars and operands are loaded from the
+    bindings.
+
+    Example: tests/compiler/codegen/cpu/lower-kernel-abi.mlir
+  }];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect", "mlir::arith::ArithDialect"];
+}
+
+def ApproximateMath : Pass<"cpu-approximate-math", "mlir::ModuleOp"> {
+  let summary = "compute exp, log and tanh by polynomials";
+  let description = [{
+    Vector code has no library calls: elementary functions in f32 become
+    polynomials (within about an ulp).
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::math::MathDialect",
+                           "mlir::vector::VectorDialect"];
+}
+
+#endif // TPA_COMPILER_CODEGEN_CPU_PASSES_TD

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Turns kernels into loops around vector operations.
+
+#include "compiler/codegen/cpu/Nest.h"
+#include "compiler/codegen/cpu/NestEmitter.h"
+#include "compiler/codegen/cpu/Passes.h"
+#include "dialects/exec/ExecDialect.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace tpa::cpu {
+#define GEN_PASS_DEF_VECTORIZEKERNELS
+#include "compiler/codegen/cpu/Passes.h.inc"
+} // namespace tpa::cpu
+
+using namespace tpa;
+using namespace tpa::cpu;
+
+static Value valueOf(OpBuilder &b, Location loc, const Extent &extent) {
+  return extent.isStatic() ? Value(arith::ConstantIndexOp::create(b, loc, extent.constant))
+                           : extent.scalar;
+}
+
+/// Bounds of the workgroup's tile: the workgroup counts the tiles of the
+/// distributed loops, the last of them fastest.
+static void tileBounds(OpBuilder &b, const Nest &nest, Value workgroup,
+                       SmallVector<Value> &lower, SmallVector<Value> &upper) {
+  linalg::GenericOp root = nest.root;
+  Location loc = root.getLoc();
+  for (unsigned loop = nest.extents.size(); loop-- > 0;) {
+    lower[loop] = arith::ConstantIndexOp::create(b, loc, 0);
+    upper[loop] = valueOf(b, loc, nest.extents[loop]);
+    if (!nest.tile[loop])
+      continue;
+    Value tile = arith::ConstantIndexOp::create(b, loc, nest.tile[loop]);
+    Value count = arith::CeilDivUIOp::create(b, loc, upper[loop], tile);
+    Value coordinate = arith::RemUIOp::create(b, loc, workgroup, count);
+    workgroup = arith::DivUIOp::create(b, loc, workgroup, count);
+    lower[loop] = arith::MulIOp::create(b, loc, coordinate, tile);
+    Value end = arith::AddIOp::create(b, loc, lower[loop], tile);
+    bool whole = nest.extents[loop].isStatic() &&
+                 nest.extents[loop].constant % nest.tile[loop] == 0;
+    upper[loop] = whole ? end : arith::MinUIOp::create(b, loc, end, upper[loop]).getResult();
+  }
+}
+
+/// Copies that bufferization left become pointwise nests.
+static void lowerCopies(func::FuncOp kernel) {
+  kernel.walk([](memref::CopyOp op) {
+    OpBuilder builder(op);
+    linalg::makeMemRefCopyOp(builder, op.getLoc(), op.getSource(), op.getTarget());
+    op.erase();
+  });
+}
+
+namespace {
+struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    for (auto kernel : getOperation().getOps<func::FuncOp>())
+      if (kernel->hasAttr(exec::kernelAttrName) &&
+          !kernel->hasAttr(exec::gridAttrName) && failed(vectorize(kernel)))
+        return signalPassFailure();
+  }
+
+  LogicalResult vectorize(func::FuncOp kernel) {
+    lowerCopies(kernel);
+    FailureOr<SmallVector<Nest>> nests = findNests(kernel);
+    if (failed(nests))
+      return failure();
+    // Only a kernel that is one nest is cut into workgroups.
+    bool distributed = nests->size() == 1 &&
+                       nests->front().root->getParentOp() == kernel;
+    AffineMap grid = AffineMap::get(0, kernel.getNumArguments(), kernel.getContext());
+    Target target{lanes, registers};
+    for (Nest &nest : *nests) {
+      chooseSchedule(nest, target);
+      ++(nest.vectorLoop ? numVector : numScalar);
+      if (distributed)
+        grid = distribute(nest, kernel);
+    }
+    Type index = IndexType::get(kernel.getContext());
+    (void)kernel.insertArgument(kernel.getNumArguments(), index, {}, kernel.getLoc());
+    kernel->setAttr(exec::gridAttrName, AffineMapAttr::get(grid));
+    Value workgroup = kernel.getArguments().back();
+    for (Nest &nest : *nests)
+      if (failed(emit(nest, workgroup)))
+        return failure();
+    return success();
+  }
+
+  LogicalResult emit(Nest &nest, Value workgroup) {
+    OpBuilder builder(nest.epilogue ? nest.epilogue : nest.root);
+    SmallVector<Value> lower(nest.extents.size()), upper(nest.extents.size());
+    tileBounds(builder, nest, workgroup, lower, upper);
+    if (failed(NestEmitter(builder, nest, lanes, lower, upper).emit()))
+      return failure();
+    if (nest.epilogue)
+      nest.epilogue.erase();
+    nest.root.erase();
+    if (nest.fill)
+      nest.fill.erase();
+    if (nest.intermediate) {
+      for (Operation *user : llvm::make_early_inc_range(nest.intermediate->getUsers()))
+        user->erase();
+      nest.intermediate.erase();
+    }
+    return success();
+  }
+};
+} // namespace

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Lowers tensor operations to linalg.
+
+#include "compiler/einsum/LoweringPatterns.h"
+#include "compiler/einsum/Passes.h"
+#include "dialects/exec/ExecDialect.h"
+#include "dialects/t6/T6Dialect.h"
+#include "dialects/tpa/TpaDialect.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Transforms/WalkPatternRewriteDriver.h"
+
+using namespace mlir;
+
+namespace tpa {
+#define GEN_PASS_DEF_LOWERTOLINALG
+#include "compiler/einsum/Passes.h.inc"
+} // namespace tpa
+
+using namespace tpa;
+
+static bool isOurs(Operation *op) {
+  Dialect *dialect = op->getDialect();
+  return isa_and_nonnull<TpaDialect, t6::T6Dialect>(dialect);
+}
+
+namespace {
+struct LowerToLinalg : tpa::impl::LowerToLinalgBase<LowerToLinalg> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    module.walk([&](Operation *op) { numLowered += isOurs(op); });
+    int64_t longest = positions;
+    for (auto entry : module.getOps<exec::EntryOp>())
+      for (int64_t maximum : entry.getMaxima())
+        longest = std::max(longest, maximum);
+
+    RewritePatternSet patterns(&getContext());
+    populateTpaToLinalgPatterns(patterns, module, longest);
+    populateT6ToLinalgPatterns(patterns);
+    linalg::populateElementwiseToLinalgConversionPatterns(patterns);
+    walkAndApplyPatterns(module, std::move(patterns));
+
+    WalkResult left = module.walk([](Operation *op) {
+      if (!isOurs(op) || op->hasTrait<OpTrait::IsTerminator>())
+        return WalkResult::advance();
+      op->emitOpError("cannot be lowered to linalg");
+      return WalkResult::interrupt();
+    });
+    if (left.wasInterrupted())
+      signalPassFailure();
+  }
+};
+} // namespace

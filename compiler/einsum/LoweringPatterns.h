@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Pattern sets of tpa-lower-to-linalg, one per dialect.
+
+#ifndef TPA_COMPILER_EINSUM_LOWERINGPATTERNS_H
+#define TPA_COMPILER_EINSUM_LOWERINGPATTERNS_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/PatternMatch.h"
+
+namespace tpa {
+
+/// einsum, softmax and rope; tables of rope hold `positions` rows.
+void populateTpaToLinalgPatterns(mlir::RewritePatternSet &patterns,
+                                 mlir::ModuleOp module, int64_t positions);
+
+/// The layers and the cache of the t6 dialect.
+void populateT6ToLinalgPatterns(mlir::RewritePatternSet &patterns);
+
+} // namespace tpa
+
+#endif // TPA_COMPILER_EINSUM_LOWERINGPATTERNS_H

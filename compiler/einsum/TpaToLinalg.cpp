@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Lowers einsum, softmax and rope to linalg.
+
+#include "compiler/einsum/LinalgBuilder.h"
+#include "compiler/einsum/LoweringPatterns.h"
+#include "dialects/exec/ExecDialect.h"
+#include "dialects/tpa/Equation.h"
+#include "dialects/tpa/TpaDialect.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+
+namespace tpa {
+namespace {
+
+/// The map from loops to the dimensions of a term.
+AffineMap mapOf(StringRef term, StringRef loops, MLIRContext *context) {
+  SmallVector<AffineExpr> results;
+  for (char label : term)
+    results.push_back(getAffineDimExpr(loops.find(label), context));
+  return AffineMap::get(loops.size(), 0, results, context);
+}
+
+/// Loops are the output's labels, then the summed ones.
+struct LowerEinsum : OpRewritePattern<EinsumOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(EinsumOp op,
+                                PatternRewriter &rewriter) const override {
+    if (op.getOperands().size() > 2)
+      return op.emitOpError("has more than two operands: run "
+                            "tpa-contract-pairwise first");
+    Equation equation = Equation::parseVerified(op.getEquation());
+    std::string loops = equation.output;
+    for (char label : equation.labels())
+      if (!llvm::is_contained(loops, label))
+        loops += label;
+    bool sums = loops.size() > equation.output.size();
+
+    Location loc = op.getLoc();
+    SmallVector<AffineMap> maps;
+    for (StringRef term : equation.terms)
+      maps.push_back(mapOf(term, loops, op.getContext()));
+    maps.push_back(mapOf(equation.output, loops, op.getContext()));
+    SmallVector<OpFoldResult> sizes;
+    for (char label : equation.output)
+      sizes.push_back(sizeOf(rewriter, loc, op, equation, label));
+    Type element = cast<RankedTensorType>(op.getType()).getElementType();
+    double scale = op.getScale().convertToDouble();
+    auto scaled = [&](OpBuilder &b, Value value) -> Value {
+      if (scale == 1.0)
+        return value;
+      Value factor = arith::ConstantOp::create(b, loc, b.getFloatAttr(value.getType(), scale));
+      return arith::MulFOp::create(b, loc, value, factor);
+    };
+    Value result = generic(
+        rewriter, loc, op.getOperands(), maps, sizes, element,
+        sums ? std::optional<double>(0.0) : std::nullopt,
+        [&](OpBuilder &b, ValueRange in) -> Value {
+          Value product = in[0];
+          if (equation.terms.size() == 2)
+            product = arith::MulFOp::create(b, loc, in[0], in[1]);
+          if (!sums)
+            return scaled(b, product);
+          return arith::AddFOp::create(b, loc, in.back(), product);
+        });
+    if (sums && scale != 1.0)
+      result = elementwise(rewriter, loc, result, [&](OpBuilder &b, ValueRange in) {
+        return scaled(b, in[0]);
+      });
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+
+private:
+  static OpFoldResult sizeOf(OpBuilder &b, Location loc, EinsumOp op,
+                             const Equation &equation, char label) {
+    for (auto [term, operand] : llvm::zip_equal(equation.terms, op.getOperands()))
+      if (size_t at = StringRef(term).find(label); at != StringRef::npos)
+        return tensor::getMixedSize(b, loc, operand, at);
+    llvm_unreachable("every output label occurs in an operand");
+  }
+};
+
+/// Three passes over a row: its maximum, the sum of exponentials, the quotient.
+struct LowerSoftmax : OpRewritePattern<SoftmaxOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(SoftmaxOp op,
+                                PatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    auto type = cast<RankedTensorType>(op.getType());
+    AffineMap full = rewriter.getMultiDimIdentityMap(type.getRank());
+    AffineMap row = full.dropResult(type.getRank() - 1);
+    SmallVector<OpFoldResult> sizes = sizesOf(rewriter, loc, op.getX());
+    ArrayRef<OpFoldResult> rows = ArrayRef(sizes).drop_back();
+    Type element = type.getElementType();
+    auto infinity = std::numeric_limits<double>::infinity();
+
+    Value maximum = generic(rewriter, loc, op.getX(), {full, row}, rows, element,
+                            -infinity, [&](OpBuilder &b, ValueRange in) -> Value {
+                              return arith::MaximumFOp::create(b, loc, in[1], in[0]);
+                            });
+    // A row of -inf has no maximum to subtract: its exponentials are zero.
+    auto exponential = [&](OpBuilder &b, Value x, Value max) -> Value {
+      auto constant = [&](double v) -> Value {
+        return arith::ConstantOp::create(b, loc, b.getFloatAttr(element, v));
+      };
+      Value isEmpty = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ,
+                                            max, constant(-infinity));
+      Value shift = arith::SelectOp::create(b, loc, isEmpty, constant(0.0), max);
+      Value difference = arith::SubFOp::create(b, loc, x, shift);
+      return math::ExpOp::create(b, loc, difference);
+    };
+    Value sum = generic(rewriter, loc, {op.getX(), maximum}, {full, row, row},
+                        rows, element, 0.0, [&](OpBuilder &b, ValueRange in) -> Value {
+                          return arith::AddFOp::create(
+                              b, loc, in[2], exponential(b, in[0], in[1]));
+                        });
+    Value result = generic(
+        rewriter, loc, {op.getX(), maximum, sum}, {full, row, row, full}, sizes,
+        element, std::nullopt, [&](OpBuilder &b, ValueRange in) -> Value {
+          Value zero = arith::ConstantOp::create(b, loc, b.getFloatAttr(element, 0.0));
+          Value isEmpty = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ,
+                                                in[2], zero);
+          Value quotient = arith::DivFOp::create(
+              b, loc, exponential(b, in[0], in[1]), in[2]);
+          return arith::SelectOp::create(b, loc, isEmpty, zero, quotient);
+        });
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+
+/// Looks cosines and sines up in a constant buffer [positions][2][D/2].
+struct LowerRope : OpRewritePattern<RopeOp> {
+  LowerRope(MLIRContext *context, ModuleOp module, int64_t positions)
+      : OpRewritePattern(context), module(module), positions(positions) {}
+
+  LogicalResult matchAndRewrite(RopeOp op,
+                                PatternRewriter &rewriter) const override {
+    auto type = cast<RankedTensorType>(op.getX().getType());
+    if (type.isDynamicDim(type.getRank() - 1))
+      return op.emitOpError("has a dynamic feature dimension");
+    if (positions <= 0)
+      return op.emitOpError("has no bound on positions: the module has no "
+                            "exec.entry and the pass no option positions");
+    Location loc = named(op.getLoc(), "rope");
+    int64_t rank = type.getRank(), pairs = type.getShape().back() / 2;
+    bool interleaved = op.getRope().getPairs() == RopePairs::Interleaved;
+    Value table = tableOf(rewriter, op, pairs);
+
+    SmallVector<ReassociationIndices> split;
+    for (int64_t i = 0; i < rank; ++i)
+      split.push_back({i});
+    split.back().push_back(rank);
+    SmallVector<OpFoldResult> sizes = sizesOf(rewriter, loc, op.getX());
+    sizes.back() = rewriter.getIndexAttr(interleaved ? pairs : 2);
+    sizes.push_back(rewriter.getIndexAttr(interleaved ? 2 : pairs));
+    SmallVector<int64_t> shape(type.getShape());
+    shape.back() = interleaved ? pairs : 2;
+    shape.push_back(interleaved ? 2 : pairs);
+    Value x = tensor::ExpandShapeOp::create(
+        rewriter, loc, RankedTensorType::get(shape, type.getElementType()),
+        op.getX(), split, sizes);
+
+    // The loop `half` selects x1 or x2 of a pair, the loop `pair` which pair.
+    unsigned half = interleaved ? rank : rank - 1;
+    unsigned pair = interleaved ? rank - 1 : rank;
+    AffineMap same = rewriter.getMultiDimIdentityMap(rank + 1);
+    SmallVector<AffineExpr> partner(same.getResults());
+    partner[half] = 1 - partner[half];
+    AffineMap other = AffineMap::get(rank + 1, 0, partner, op.getContext());
+    Type element = cast<RankedTensorType>(op.getType()).getElementType();
+    Value rotated = generic(
+        rewriter, loc, {x, x}, {same, other, same}, sizes, element, std::nullopt,
+        [&](OpBuilder &b, ValueRange in) {
+          return rotate(b, loc, op, table, in[0], in[1], half, pair);
+        });
+    rewriter.replaceOpWithNewOp<tensor::CollapseShapeOp>(op, rotated, split);
+    return success();
+  }
+
+private:
+  Value tableOf(PatternRewriter &rewriter, RopeOp op, int64_t pairs) const {
+    auto type = RankedTensorType::get({positions, 2, pairs}, rewriter.getF32Type());
+    unsigned count = 0;
+    std::string name;
+    for (auto buffer : module.getOps<exec::BufferOp>()) {
+      if (!buffer.getSymName().starts_with("rope."))
+        continue;
+      ++count;
+      if (buffer.getType() == type && buffer.getInit() == Attribute(op.getRope()))
+        name = buffer.getSymName().str();
+    }
+    if (name.empty()) {
+      name = ("rope." + Twine(count)).str();
+      OpBuilder::InsertionGuard guard(rewriter);
+      rewriter.setInsertionPointToStart(module.getBody());
+      exec::BufferOp::create(
+          rewriter, op.getLoc(),
+          exec::BufferKindAttr::get(op.getContext(), exec::BufferKind::Constant),
+          rewriter.getStringAttr(name), TypeAttr::get(type), op.getRope(),
+          DenseI64ArrayAttr(), StringAttr(), DenseI64ArrayAttr(), ArrayAttr());
+    }
+    return exec::LoadOp::create(rewriter, op.getLoc(), type, name, ValueRange());
+  }
+
+  static Value rotate(OpBuilder &b, Location loc, RopeOp op, Value table,
+                      Value self, Value partner, unsigned half, unsigned pair) {
+    auto index = [&](unsigned loop) -> Value {
+      return linalg::IndexOp::create(b, loc, loop);
+    };
+    auto constant = [&](int64_t value) -> Value {
+      return arith::ConstantIndexOp::create(b, loc, value);
+    };
+    Value start32 = tensor::ExtractOp::create(b, loc, op.getPositions(), index(0));
+    Value start = arith::IndexCastOp::create(b, loc, b.getIndexType(), start32);
+    Value position = arith::AddIOp::create(b, loc, start, index(1));
+    auto entry = [&](int64_t which) -> Value {
+      return tensor::ExtractOp::create(
+          b, loc, table, ValueRange{position, constant(which), index(pair)});
+    };
+    Value cosine = entry(0), sine = entry(1);
+    Value kept = arith::MulFOp::create(b, loc, self, cosine);
+    Value mixed = arith::MulFOp::create(b, loc, partner, sine);
+    Value sum = arith::AddFOp::create(b, loc, kept, mixed);
+    Value difference = arith::SubFOp::create(b, loc, kept, mixed);
+    // y1 = x1 c - x2 s, y2 = x2 c + x1 s; transposed, the signs swap.
+    auto predicate = op.getRope().getTransposed() ? arith::CmpIPredicate::ne
+                                                  : arith::CmpIPredicate::eq;
+    Value subtracts =
+        arith::CmpIOp::create(b, loc, predicate, index(half), constant(0));
+    return arith::SelectOp::create(b, loc, subtracts, difference, sum);
+  }
+
+  mutable ModuleOp module;
+  int64_t positions;
+};
+
+} // namespace
+
+void populateTpaToLinalgPatterns(RewritePatternSet &patterns, ModuleOp module,
+                                 int64_t positions) {
+  patterns.add<LowerEinsum, LowerSoftmax>(patterns.getContext());
+  patterns.add<LowerRope>(patterns.getContext(), module, positions);
+}
+
+} // namespace tpa

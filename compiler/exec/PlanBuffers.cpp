@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Gives every tensor of an entry a place in memory.
+
+#include "compiler/exec/Arena.h"
+#include "compiler/exec/Passes.h"
+#include "dialects/exec/ExecDialect.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+
+namespace tpa {
+#define GEN_PASS_DEF_PLANBUFFERS
+#include "compiler/exec/Passes.h.inc"
+} // namespace tpa
+
+using namespace tpa;
+
+namespace {
+
+/// Where a tensor lives.
+struct Place {
+  std::string buffer;
+  int64_t offset = 0;
+  SmallVector<Value> sizes;
+};
+
+/// Plans one entry.
+class EntryPlanner {
+public:
+  EntryPlanner(exec::EntryOp entry, ModuleOp module) : entry(entry), module(module) {}
+
+  LogicalResult plan();
+  int64_t arenaBytes() const { return arena.size(); }
+  int64_t tensorBytes = 0;
+
+private:
+  LogicalResult inlineCalls();
+  LogicalResult assignStores();
+  LogicalResult checkUpdates();
+  LogicalResult assignArena();
+  void rewrite();
+
+  Block &body() { return entry.getBody().front(); }
+  static Value rootOf(Value value);
+  FailureOr<int64_t> bytesOf(tensor::EmptyOp op);
+  Value view(OpBuilder &builder, Value tensor);
+
+  exec::EntryOp entry;
+  ModuleOp module;
+  Arena arena;
+  llvm::DenseMap<Value, Place> places; ///< of roots
+  llvm::DenseMap<Operation *, int64_t> time;
+};
+
+} // namespace
+
+/// The tensor.empty that stands for a result's new memory; null if it updates a
+/// tensor. Equal tensor.empty are one operation, so it is no place by itself.
+static tensor::EmptyOp newMemory(Value result) {
+  auto dispatch = result.getDefiningOp<exec::DispatchOp>();
+  if (!dispatch)
+    return {};
+  return dispatch.getWrites()[cast<OpResult>(result).getResultNumber()]
+      .getDefiningOp<tensor::EmptyOp>();
+}
+
+/// The value whose memory a tensor lives in: updates share what they update.
+Value EntryPlanner::rootOf(Value value) {
+  while (auto dispatch = value.getDefiningOp<exec::DispatchOp>()) {
+    if (newMemory(value))
+      break;
+    value = dispatch.getWrites()[cast<OpResult>(value).getResultNumber()];
+  }
+  return value;
+}
+
+LogicalResult EntryPlanner::inlineCalls() {
+  int64_t layer = 0;
+  for (auto call : llvm::make_early_inc_range(body().getOps<func::CallOp>())) {
+    auto callee = module.lookupSymbol<func::FuncOp>(call.getCallee());
+    if (!callee || callee.isExternal())
+      return call.emitOpError("calls a function without a body");
+    OpBuilder builder(call);
+    IRMapping map;
+    map.map(callee.getArguments(), call.getOperands());
+    for (Operation &op : callee.front().without_terminator()) {
+      Operation *copy = builder.clone(op, map);
+      if (auto dispatch = dyn_cast<exec::DispatchOp>(copy))
+        if (std::optional<StringRef> label = dispatch.getLabel())
+          dispatch.setLabel(("layer." + Twine(layer) + "/" + *label).str());
+    }
+    for (auto [result, value] : llvm::zip_equal(
+             call.getResults(), callee.front().getTerminator()->getOperands()))
+      result.replaceAllUsesWith(map.lookup(value));
+    call.erase();
+    ++layer;
+  }
+  int64_t now = 0;
+  for (Operation &op : body())
+    time[&op] = now++;
+  return success();
+}
+
+/// What is stored is computed in its buffer; states are updated in place.
+LogicalResult EntryPlanner::assignStores() {
+  for (auto load : body().getOps<exec::LoadOp>())
+    places[load.getResult()] = {load.getBuffer().str(), 0, llvm::to_vector(load.getSizes())};
+  for (auto store : body().getOps<exec::StoreOp>()) {
+    Value root = rootOf(store.getValue());
+    auto known = places.find(root);
+    if (known != places.end()) {
+      if (known->second.buffer != store.getBuffer())
+        return store.emitOpError("stores to @")
+               << store.getBuffer() << " a value that lives in @" << known->second.buffer;
+      continue;
+    }
+    tensor::EmptyOp empty = newMemory(root);
+    if (!empty)
+      return store.emitOpError("stores a value that no dispatch computes");
+    places[root] = {store.getBuffer().str(), 0, llvm::to_vector(empty.getDynamicSizes())};
+  }
+  return success();
+}
+
+/// A value that a dispatch overwrites must not be read afterwards.
+LogicalResult EntryPlanner::checkUpdates() {
+  for (auto dispatch : body().getOps<exec::DispatchOp>())
+    for (Value old : dispatch.getWrites()) {
+      if (old.getDefiningOp<tensor::EmptyOp>())
+        continue;
+      for (Operation *user : old.getUsers())
+        if (user != dispatch && time[user] > time[dispatch]) {
+          InFlightDiagnostic error = dispatch.emitOpError(
+              "updates in place a value that is used again later");
+          error.attachNote(user->getLoc()) << "the later use";
+          return error;
+        }
+    }
+  return success();
+}
+
+FailureOr<int64_t> EntryPlanner::bytesOf(tensor::EmptyOp op) {
+  auto type = op.getType();
+  int64_t bytes = type.getElementTypeBitWidth() / 8;
+  unsigned dynamic = 0;
+  for (int64_t size : type.getShape()) {
+    if (ShapedType::isDynamic(size)) {
+      auto scalar = dyn_cast<BlockArgument>(op.getDynamicSizes()[dynamic++]);
+      if (!scalar || scalar.getOwner() != &body())
+        return op.emitOpError("has a size that is no scalar of the entry");
+      size = entry.getMaxima()[scalar.getArgNumber()];
+    }
+    if (__builtin_mul_overflow(bytes, size, &bytes))
+      return op.emitOpError("has more bytes than 64 bits count");
+  }
+  return bytes;
+}
+
+LogicalResult EntryPlanner::assignArena() {
+  llvm::MapVector<Value, std::pair<int64_t, int64_t>> lives;
+  auto liveAt = [&](Value value, Operation *op) {
+    Value root = rootOf(value);
+    if (!isa<RankedTensorType>(value.getType()) || places.contains(root) ||
+        root.getDefiningOp<tensor::EmptyOp>())
+      return;
+    lives.insert({root, {time[op], 0}}).first->second.second = time[op];
+  };
+  for (Operation &op : body()) {
+    for (Value result : op.getResults())
+      liveAt(result, &op);
+    for (Value operand : op.getOperands())
+      liveAt(operand, &op);
+  }
+  for (auto &[root, life] : lives) {
+    tensor::EmptyOp empty = newMemory(root);
+    if (!empty)
+      return emitError(root.getLoc(), "value is computed by no dispatch");
+    FailureOr<int64_t> bytes = bytesOf(empty);
+    if (failed(bytes))
+      return failure();
+    tensorBytes += *bytes;
+    places[root] = {(entry.getSymName() + ".arena").str(),
+                    arena.place(*bytes, life.first, life.second),
+                    llvm::to_vector(empty.getDynamicSizes())};
+  }
+  return success();
+}
+
+Value EntryPlanner::view(OpBuilder &builder, Value tensor) {
+  const Place &place = places[rootOf(tensor)];
+  auto type = cast<RankedTensorType>(tensor.getType());
+  return exec::ViewOp::create(builder, tensor.getLoc(),
+                              MemRefType::get(type.getShape(), type.getElementType()),
+                              place.buffer, place.offset, place.sizes);
+}
+
+void EntryPlanner::rewrite() {
+  SmallVector<Operation *> old;
+  for (Operation &op : body()) {
+    auto dispatch = dyn_cast<exec::DispatchOp>(op);
+    if (dispatch) {
+      OpBuilder builder(dispatch);
+      SmallVector<Value> reads, writes;
+      for (Value value : dispatch.getReads())
+        reads.push_back(view(builder, value));
+      for (Value value : dispatch.getResults())
+        writes.push_back(view(builder, value));
+      exec::DispatchOp::create(builder, op.getLoc(), TypeRange(), dispatch.getKernel(),
+                               dispatch.getScalars(), reads, writes,
+                               dispatch.getLabelAttr(), dispatch.getCostAttr());
+    }
+    if (isa<exec::LoadOp, exec::StoreOp, tensor::EmptyOp>(op) ||
+        (dispatch && dispatch.getNumResults() > 0))
+      old.push_back(&op);
+  }
+  for (Operation *op : llvm::reverse(old))
+    op->erase();
+}
+
+LogicalResult EntryPlanner::plan() {
+  if (failed(inlineCalls()) || failed(assignStores()) || failed(checkUpdates()) ||
+      failed(assignArena()))
+    return failure();
+  rewrite();
+  if (arena.size() == 0)
+    return success();
+  OpBuilder builder(entry);
+  auto type = RankedTensorType::get({arena.size()}, builder.getI8Type());
+  exec::BufferOp::create(
+      builder, entry.getLoc(),
+      exec::BufferKindAttr::get(entry.getContext(), exec::BufferKind::Arena),
+      builder.getStringAttr(entry.getSymName() + ".arena"), TypeAttr::get(type),
+      Attribute(), DenseI64ArrayAttr(), StringAttr(), DenseI64ArrayAttr(), ArrayAttr());
+  return success();
+}
+
+namespace {
+struct PlanBuffers : tpa::impl::PlanBuffersBase<PlanBuffers> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    for (auto entry : llvm::to_vector(module.getOps<exec::EntryOp>())) {
+      EntryPlanner planner(entry, module);
+      if (failed(planner.plan()))
+        return signalPassFailure();
+      arenaBytes += planner.arenaBytes();
+      tensorBytes += planner.tensorBytes;
+    }
+    for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+      if (!function->hasAttr(exec::kernelAttrName) && function.isPrivate())
+        function.erase();
+  }
+};
+} // namespace

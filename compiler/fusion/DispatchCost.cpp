@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Bytes and operations of the work in a dispatch.
+
+#include "compiler/fusion/DispatchCost.h"
+#include "compiler/fusion/DynamicSizes.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+
+namespace tpa {
+namespace {
+
+class CostBuilder {
+public:
+  CostBuilder(ArrayRef<Operation *> ops, ArrayRef<Value> scalars)
+      : ops(ops), scalars(scalars), context(ops.front()->getContext()),
+        read(constant(0)), written(constant(0)), flops(constant(0)) {}
+
+  exec::CostAttr build() {
+    for (Operation *op : ops)
+      op->walk([&](linalg::GenericOp generic) { add(generic); });
+    return exec::CostAttr::get(context, map(read), map(written), map(flops));
+  }
+
+private:
+  AffineExpr constant(int64_t value) { return getAffineConstantExpr(value, context); }
+  AffineMap map(AffineExpr expr) {
+    return AffineMap::get(0, scalars.size(), simplifyAffineExpr(expr, 0, scalars.size()), context);
+  }
+
+  /// Elements of a tensor; sizes that are no scalar count as one.
+  AffineExpr elements(Value tensor) {
+    AffineExpr product = constant(1);
+    auto type = cast<RankedTensorType>(tensor.getType());
+    for (int64_t i = 0; i < type.getRank(); ++i) {
+      if (!type.isDynamicDim(i)) {
+        product = product * type.getDimSize(i);
+        continue;
+      }
+      auto at = llvm::find(scalars, resolveSize(tensor, i));
+      if (at != scalars.end())
+        product = product * getAffineSymbolExpr(at - scalars.begin(), context);
+    }
+    return product;
+  }
+
+  static int64_t bytesOf(Type type) {
+    return getElementTypeOrSelf(type).getIntOrFloatBitWidth() / 8;
+  }
+
+  bool isInternal(Value value) {
+    return value.getDefiningOp() && llvm::is_contained(ops, value.getDefiningOp());
+  }
+
+  /// Iterations of all loops: each is a dimension of some operand.
+  AffineExpr iterations(linalg::GenericOp op) {
+    AffineExpr product = constant(1);
+    for (unsigned loop = 0; loop < op.getNumLoops(); ++loop) {
+      SmallVector<std::pair<Value, unsigned>> operands;
+      op.mapIterationSpaceDimToAllOperandDims(loop, operands);
+      if (operands.empty())
+        continue;
+      auto [tensor, dim] = operands.front();
+      auto type = cast<RankedTensorType>(tensor.getType());
+      if (!type.isDynamicDim(dim)) {
+        product = product * type.getDimSize(dim);
+        continue;
+      }
+      auto at = llvm::find(scalars, resolveSize(tensor, dim));
+      if (at != scalars.end())
+        product = product * getAffineSymbolExpr(at - scalars.begin(), context);
+    }
+    return product;
+  }
+
+  void add(linalg::GenericOp op) {
+    AffineExpr points = iterations(op);
+    int64_t perPoint = 0;
+    for (Operation &body : *op.getBlock()) {
+      if (auto lookup = dyn_cast<tensor::ExtractOp>(body))
+        read = read + points * bytesOf(lookup.getType());
+      bool computes = isa<arith::ArithDialect, math::MathDialect>(body.getDialect()) &&
+                      body.getNumResults() == 1 &&
+                      isa<FloatType>(body.getResult(0).getType()) &&
+                      !isa<arith::ConstantOp, arith::ExtFOp, arith::TruncFOp,
+                           arith::SelectOp>(body);
+      perPoint += computes;
+    }
+    flops = flops + points * perPoint;
+    for (Value input : op.getDpsInputs())
+      if (isa<RankedTensorType>(input.getType()) && !isInternal(input))
+        read = read + elements(input) * bytesOf(input.getType());
+    bool isLast = op == ops.back() || op->getParentOp() == ops.back();
+    if (isLast)
+      for (Value init : op.getDpsInits())
+        written = written + elements(init) * bytesOf(init.getType());
+  }
+
+  ArrayRef<Operation *> ops;
+  ArrayRef<Value> scalars;
+  MLIRContext *context;
+  AffineExpr read, written, flops;
+};
+
+} // namespace
+
+exec::CostAttr dispatchCost(ArrayRef<Operation *> ops, ArrayRef<Value> scalars) {
+  return CostBuilder(ops, scalars).build();
+}
+
+} // namespace tpa

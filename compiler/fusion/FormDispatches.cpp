@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Outlines work into kernels and leaves dispatches.
+
+#include "compiler/fusion/DispatchCost.h"
+#include "compiler/fusion/DynamicSizes.h"
+#include "compiler/fusion/Passes.h"
+#include "dialects/exec/ExecDialect.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringMap.h"
+
+using namespace mlir;
+
+namespace tpa {
+#define GEN_PASS_DEF_FORMDISPATCHES
+#include "compiler/fusion/Passes.h.inc"
+} // namespace tpa
+
+using namespace tpa;
+
+/// Cheap to repeat: cloned into each kernel that reads it.
+static bool isCloned(Operation *op) {
+  bool isScalar = op->getNumResults() == 1 &&
+                  op->getResult(0).getType().isIntOrIndex() && isPure(op) &&
+                  op->getNumRegions() == 0;
+  return isScalar || isa<arith::ConstantOp, tensor::EmptyOp, linalg::FillOp,
+             tensor::ExtractSliceOp, tensor::ExpandShapeOp,
+             tensor::CollapseShapeOp>(op);
+}
+
+static bool isPointwise(Operation *op) {
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  return generic && generic.getNumParallelLoops() == generic.getNumLoops();
+}
+
+/// The contraction or reduction whose result `op` alone maps, point by point.
+static linalg::GenericOp epilogueRoot(Operation *op) {
+  if (!isPointwise(op))
+    return {};
+  auto consumer = cast<linalg::GenericOp>(op);
+  for (OpOperand *operand : consumer.getDpsInputOperands()) {
+    auto root = operand->get().getDefiningOp<linalg::GenericOp>();
+    if (root && !isPointwise(root) && root->hasOneUse() &&
+        root->getNumResults() == 1 && root->getBlock() == op->getBlock() &&
+        consumer.getMatchingIndexingMap(operand).isPermutation())
+      return root;
+  }
+  return {};
+}
+
+/// What a kernel is called: the name its work was given, or what it does.
+static std::string labelOf(Operation *op) {
+  Location loc = op->getLoc();
+  if (auto fused = dyn_cast<FusedLoc>(loc))
+    loc = fused.getLocations().back();
+  if (auto name = dyn_cast<NameLoc>(loc))
+    return name.getName().str();
+  if (isa<tensor::InsertSliceOp, scf::ForOp>(op))
+    return "cache_append";
+  return isPointwise(op) ? "elementwise" : "contraction";
+}
+
+namespace {
+
+/// One kernel in the making: its operations in order and what they need.
+struct Group {
+  SmallVector<Operation *> ops; ///< the last one yields the results
+  llvm::SetVector<Operation *> cloned;
+  llvm::SetVector<Value> reads, scalars;
+  SmallVector<Value> writes; ///< initial values of the results
+  SmallVector<Operation *> fresh; ///< tensor.empty behind each write, or null
+};
+
+class Outliner {
+public:
+  Outliner(ModuleOp module) : module(module), symbols(module) {}
+
+  LogicalResult outline(StringRef parent, ArrayRef<Operation *> ops);
+  bool addedKernel = false;
+
+private:
+  LogicalResult collect(Group &group);
+  LogicalResult collectUse(Group &group, Value value);
+  void collectWrites(Group &group);
+  LogicalResult collectSizes(Group &group);
+  func::FuncOp buildKernel(Group &group, StringRef name);
+  func::FuncOp unify(func::FuncOp kernel);
+
+  ModuleOp module;
+  SymbolTable symbols;
+  llvm::StringMap<func::FuncOp> kernels;
+};
+
+} // namespace
+
+LogicalResult Outliner::collectUse(Group &group, Value value) {
+  Operation *def = value.getDefiningOp();
+  if (def && llvm::is_contained(group.ops, def))
+    return success();
+  if (def && isCloned(def)) {
+    for (Value operand : def->getOperands())
+      if (failed(collectUse(group, operand)))
+        return failure();
+    group.cloned.insert(def);
+    return success();
+  }
+  if (value.getType().isIndex())
+    group.scalars.insert(value);
+  else if (isa<RankedTensorType>(value.getType())) {
+    if (!llvm::is_contained(group.writes, value))
+      group.reads.insert(value);
+  }
+  else
+    return emitError(value.getLoc(), "cannot pass ")
+           << value.getType() << " to a kernel";
+  return success();
+}
+
+/// Results replace their initial values: new memory, or a tensor updated.
+void Outliner::collectWrites(Group &group) {
+  Operation *last = group.ops.back();
+  SmallVector<Value> inits;
+  if (auto loop = dyn_cast<scf::ForOp>(last))
+    inits = llvm::to_vector(loop.getInitArgs());
+  else
+    inits = llvm::to_vector(cast<DestinationStyleOpInterface>(last).getDpsInits());
+  for (Value init : inits) {
+    Operation *source = init.getDefiningOp();
+    if (auto fill = dyn_cast_or_null<linalg::FillOp>(source))
+      source = fill.getDpsInits()[0].getDefiningOp();
+    group.fresh.push_back(isa_and_nonnull<tensor::EmptyOp>(source) ? source
+                                                                   : nullptr);
+    group.writes.push_back(init);
+  }
+}
+
+/// Equal fills are one operation: give an inner result memory of its own, apart
+/// from that of the kernel's result.
+static void separateInner(ArrayRef<Operation *> ops) {
+  for (Operation *op : ops.drop_back())
+    for (OpOperand &init : cast<DestinationStyleOpInterface>(op).getDpsInitsMutable()) {
+      auto fill = init.get().getDefiningOp<linalg::FillOp>();
+      auto empty = fill ? fill.getDpsInits()[0].getDefiningOp<tensor::EmptyOp>()
+                        : tensor::EmptyOp();
+      if (!empty)
+        continue;
+      OpBuilder builder(op);
+      IRMapping map;
+      map.map(empty.getResult(), builder.clone(*empty)->getResult(0));
+      init.set(builder.clone(*fill, map)->getResult(0));
+    }
+}
+
+LogicalResult Outliner::collect(Group &group) {
+  separateInner(group.ops);
+  collectWrites(group);
+  for (Operation *op : group.ops) {
+    llvm::SetVector<Value> used(op->operand_begin(), op->operand_end());
+    getUsedValuesDefinedAbove(op->getRegions(), used);
+    for (Value value : used)
+      if (failed(collectUse(group, value)))
+        return failure();
+  }
+  return collectSizes(group);
+}
+
+/// The kernel rebuilds operands from bare pointers: it needs their sizes.
+LogicalResult Outliner::collectSizes(Group &group) {
+  SmallVector<Value> operands(group.reads.begin(), group.reads.end());
+  llvm::append_range(operands, group.writes);
+  for (Value operand : operands) {
+    auto type = cast<RankedTensorType>(operand.getType());
+    for (int64_t i = 0; i < type.getRank(); ++i) {
+      if (!type.isDynamicDim(i))
+        continue;
+      Value size = resolveSize(operand, i);
+      if (!size)
+        return emitError(operand.getLoc(), "size ")
+               << i << " of " << type << " does not come from a scalar";
+      group.scalars.insert(size);
+    }
+  }
+  return success();
+}
+
+func::FuncOp Outliner::buildKernel(Group &group, StringRef name) {
+  MLIRContext *context = module.getContext();
+  SmallVector<Type> inputs, results;
+  SmallVector<Value> operands(group.reads.begin(), group.reads.end());
+  llvm::append_range(operands, group.writes);
+  for (Value operand : operands)
+    inputs.push_back(operand.getType());
+  inputs.append(group.scalars.size(), IndexType::get(context));
+  for (Value write : group.writes)
+    results.push_back(write.getType());
+
+  OpBuilder builder(context);
+  auto kernel = func::FuncOp::create(builder, group.ops.back()->getLoc(), name,
+                                     FunctionType::get(context, inputs, results));
+  kernel->setAttr(exec::kernelAttrName, builder.getUnitAttr());
+  kernel.setPrivate();
+  Block *body = kernel.addEntryBlock();
+  for (auto [i, operand] : llvm::enumerate(operands)) {
+    SmallVector<int64_t> sizes;
+    auto type = cast<RankedTensorType>(operand.getType());
+    for (int64_t d = 0; d < type.getRank(); ++d)
+      if (type.isDynamicDim(d))
+        sizes.push_back(llvm::find(group.scalars, resolveSize(operand, d)) -
+                        group.scalars.begin());
+    if (!sizes.empty())
+      kernel.setArgAttr(i, exec::sizesAttrName, builder.getDenseI64ArrayAttr(sizes));
+  }
+
+  IRMapping map;
+  ArrayRef<BlockArgument> arguments = body->getArguments();
+  for (Value read : group.reads) {
+    map.map(read, arguments.front());
+    arguments = arguments.drop_front();
+  }
+  for (auto [write, fresh] : llvm::zip_equal(group.writes, group.fresh)) {
+    map.map(fresh ? Value(fresh->getResult(0)) : write, arguments.front());
+    arguments = arguments.drop_front();
+  }
+  for (auto [scalar, argument] : llvm::zip_equal(group.scalars, arguments))
+    map.map(scalar, argument);
+  builder.setInsertionPointToStart(body);
+  for (Operation *op : group.cloned)
+    if (!llvm::is_contained(group.fresh, op))
+      builder.clone(*op, map);
+  for (Operation *op : group.ops)
+    builder.clone(*op, map);
+  SmallVector<Value> yielded;
+  for (Value result : group.ops.back()->getResults())
+    yielded.push_back(map.lookup(result));
+  func::ReturnOp::create(builder, kernel.getLoc(), yielded);
+  return kernel;
+}
+
+/// The kernel itself, or an equal one that exists already.
+func::FuncOp Outliner::unify(func::FuncOp kernel) {
+  std::string name = kernel.getName().str(), text;
+  kernel.setName("kernel");
+  llvm::raw_string_ostream stream(text);
+  kernel->print(stream);
+  auto [known, isNew] = kernels.insert({text, kernel});
+  addedKernel = isNew;
+  if (!isNew) {
+    kernel->erase();
+    return known->second;
+  }
+  kernel.setName(name);
+  symbols.insert(kernel, module.getBody()->end());
+  return kernel;
+}
+
+LogicalResult Outliner::outline(StringRef parent, ArrayRef<Operation *> ops) {
+  Group group;
+  group.ops.assign(ops.begin(), ops.end());
+  if (failed(collect(group)))
+    return failure();
+  Operation *last = ops.back();
+  std::string label = labelOf(ops.front());
+  std::string name = (parent + "_" + label).str();
+  for (char &c : name)
+    if (!llvm::isAlnum(c))
+      c = '_';
+  func::FuncOp kernel = unify(buildKernel(group, name));
+
+  OpBuilder builder(last);
+  SmallVector<Value> writes;
+  for (auto [write, fresh] : llvm::zip_equal(group.writes, group.fresh))
+    writes.push_back(fresh ? builder.clone(*fresh)->getResult(0) : write);
+  auto scalars = group.scalars.takeVector();
+  auto reads = group.reads.takeVector();
+  auto dispatch = exec::DispatchOp::create(
+      builder, last->getLoc(), TypeRange(ValueRange(writes)), kernel.getName(),
+      scalars, reads, writes, builder.getStringAttr(label),
+      dispatchCost(group.ops, scalars));
+  last->replaceAllUsesWith(dispatch.getResults());
+  for (Operation *op : llvm::reverse(ops))
+    op->erase();
+  return success();
+}
+
+namespace {
+struct FormDispatches : tpa::impl::FormDispatchesBase<FormDispatches> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    if (failed(resolveDims(module)))
+      return signalPassFailure();
+    Outliner outliner(module);
+    for (Operation &op : llvm::make_early_inc_range(*module.getBody())) {
+      auto function = dyn_cast<func::FuncOp>(op);
+      auto entry = dyn_cast<exec::EntryOp>(op);
+      if (entry && failed(outline(outliner, entry.getSymName(), entry.getBody().front())))
+        return signalPassFailure();
+      if (!function || function.isExternal() ||
+          function->hasAttr(exec::kernelAttrName))
+        continue;
+      StringRef parent = function.getName();
+      parent.consume_back(".block");
+      if (failed(outline(outliner, parent, function.front())))
+        return signalPassFailure();
+    }
+    eraseDead(module);
+  }
+
+  LogicalResult outline(Outliner &outliner, StringRef parent, Block &block) {
+    SmallVector<SmallVector<Operation *>> groups;
+    llvm::DenseSet<Operation *> joined;
+    for (Operation &op : block) {
+      if (!isa<linalg::GenericOp, scf::ForOp, tensor::InsertSliceOp>(op))
+        continue;
+      groups.push_back({&op});
+      Operation *root = epilogueRoot(&op);
+      if (root && joined.insert(root).second) {
+        groups.back().insert(groups.back().begin(), root);
+        ++numEpilogues;
+      }
+    }
+    for (ArrayRef<Operation *> group : groups) {
+      if (group.size() == 1 && joined.contains(group.front()))
+        continue;
+      if (failed(outliner.outline(parent, group)))
+        return failure();
+      ++numDispatches;
+      numKernels += outliner.addedKernel;
+    }
+    return success();
+  }
+
+  static void eraseDead(ModuleOp module) {
+    for (Operation &op : *module.getBody())
+      for (Region &region : op.getRegions())
+        for (Block &block : region)
+          for (Operation &inner : llvm::make_early_inc_range(llvm::reverse(block)))
+            if (isOpTriviallyDead(&inner))
+              inner.erase();
+  }
+};
+} // namespace

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The attention functions of models/attention, carried inside the compiler.
+
+#ifndef TPA_COMPILER_MODEL_ATTENTIONLIBRARY_H
+#define TPA_COMPILER_MODEL_ATTENTIONLIBRARY_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace tpa {
+
+/// Names of the library's functions, sorted.
+llvm::SmallVector<llvm::StringRef> attentionLibraryNames();
+
+/// Parses the library's function `name` into `module`; null if there is none.
+mlir::func::FuncOp importAttention(mlir::ModuleOp module, llvm::StringRef name);
+
+} // namespace tpa
+
+#endif // TPA_COMPILER_MODEL_ATTENTIONLIBRARY_H

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Builds the entries of a model around its attention function.
+
+#include "compiler/model/EntryBuilder.h"
+#include "compiler/model/Specialize.h"
+#include "dialects/t6/Layout.h"
+#include "dialects/tpa/Equation.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+
+namespace tpa {
+
+static CheckpointNames namesOf(t6::Checkpoint checkpoint) {
+  if (checkpoint == t6::Checkpoint::Llama)
+    return {"model.layers.{}.",
+            "model.embed_tokens.weight",
+            "lm_head.weight",
+            "mlp.gate_proj.weight",
+            "mlp.up_proj.weight",
+            "mlp.down_proj.weight",
+            "input_layernorm.weight",
+            "post_attention_layernorm.weight",
+            "model.norm.weight"};
+  return {"transformer.h.{}.",
+          "transformer.wte.weight",
+          "lm_head.weight",
+          "mlp.c_fc1.weight",
+          "mlp.c_fc2.weight",
+          "mlp.c_proj.weight",
+          "",
+          "",
+          ""};
+}
+
+EntryBuilder::EntryBuilder(t6::ModelOp model, EntryOptions options)
+    : model(model), options(options),
+      module(model->getParentOfType<ModuleOp>()),
+      names(namesOf(model.getCheckpoint())), loc(model.getLoc()) {}
+
+//===----------------------------------------------------------------------===//
+// Parameters and cache
+//===----------------------------------------------------------------------===//
+
+/// Operands of the attention that tokens contribute to, each once, with the
+/// term under which it is first read.
+static SmallVector<std::pair<Value, std::string>> streamedFactors(AttentionOp op) {
+  llvm::MapVector<Value, std::string> streamed;
+  auto add = [&](ArrayRef<std::string> terms, ValueRange factors) {
+    for (auto [term, factor] : llvm::zip_equal(terms, factors))
+      if (llvm::is_contained(term, AttentionOp::streamLabel))
+        streamed.insert({factor, term});
+  };
+  for (unsigned i = 0; i < op.getScores().size(); ++i) {
+    auto [text, factors] = op.scoreTerm(i);
+    add(Equation::parseVerified(text).terms, factors);
+  }
+  Equation value = Equation::parseVerified(op.getValue());
+  add(ArrayRef(value.terms).drop_front(), op.getValueFactors());
+  return llvm::to_vector(streamed);
+}
+
+LogicalResult EntryBuilder::prepare() {
+  attention = module.lookupSymbol<func::FuncOp>(model.getAttention());
+  if (!attention ||
+      !cast<RankedTensorType>(attention.getArgument(1).getType()).hasStaticShape())
+    return model.emitOpError("is not instantiated: run t6-instantiate-model first");
+  batch = cast<RankedTensorType>(attention.getArgument(1).getType()).getDimSize(0);
+
+  Builder builder(model.getContext());
+  Type weightType = builder.getF32Type();
+  for (auto op : attention.getOps<t6::ParamOp>()) {
+    auto type = cast<RankedTensorType>(op.getType());
+    std::string error;
+    FailureOr<t6::Layout> layout = t6::Layout::parse(op.getLayout(), error);
+    params.push_back({op.getName().str(), type,
+                      layout->storedShape(type.getShape()), op});
+    if (type.getRank() > 1)
+      weightType = type.getElementType();
+  }
+  int64_t width = model.getWidth(), ffn = model.getFfn();
+  auto matrix = [&](int64_t rows, int64_t columns) {
+    return RankedTensorType::get({rows, columns}, weightType);
+  };
+  auto vector = RankedTensorType::get({width}, builder.getF32Type());
+  params.push_back({names.gate, matrix(ffn, width), {}, {}});
+  params.push_back({names.up, matrix(ffn, width), {}, {}});
+  params.push_back({names.down, matrix(width, ffn), {}, {}});
+  for (StringRef norm : {names.attentionNorm, names.ffnNorm})
+    if (!norm.empty())
+      params.push_back({norm.str(), vector, {}, {}});
+
+  auto embedding = matrix(model.getVocab(), width);
+  declareBuffer(exec::BufferKind::Param, names.embedding, embedding, {}, {},
+                model.getTied() ? StringRef(names.head) : StringRef());
+  for (int64_t layer = 0; layer < int64_t(model.getLayers()); ++layer)
+    for (const Param &param : params)
+      declareBuffer(exec::BufferKind::Param, layerName(layer, param.name),
+                    param.type, param.stored);
+  if (!names.finalNorm.empty())
+    declareBuffer(exec::BufferKind::Param, names.finalNorm, vector);
+  if (!model.getTied())
+    declareBuffer(exec::BufferKind::Param, names.head, embedding);
+
+  auto op = *attention.getOps<AttentionOp>().begin();
+  for (auto [factor, term] : streamedFactors(op)) {
+    auto type = cast<RankedTensorType>(factor.getType());
+    if (!StringRef(term).starts_with("bm") ||
+        type.getNumDynamicDims() != 1 || !type.isDynamicDim(1))
+      return op.emitOpError("reads a key or value factor as \"")
+             << term << "\": a factor with the key index m is cached and must "
+             << "be laid out b, m, then static dimensions";
+    cached.push_back(factor);
+    SmallVector<int64_t> shape(type.getShape());
+    shape[1] = options.maxLength;
+    cacheTypes.push_back(RankedTensorType::get(shape, weightType));
+  }
+  for (int64_t layer = 0; layer < int64_t(model.getLayers()); ++layer)
+    for (auto [i, type] : llvm::enumerate(cacheTypes))
+      declareBuffer(exec::BufferKind::State,
+                    "cache." + Twine(layer) + "." + Twine(i), type);
+  return success();
+}
+
+void EntryBuilder::declareBuffer(exec::BufferKind kind, const Twine &name,
+                                 RankedTensorType type, ArrayRef<int64_t> stored,
+                                 ArrayRef<int64_t> range, StringRef tiedTo) {
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  SmallVector<StringRef> dims;
+  for (int64_t size : type.getShape())
+    dims.push_back(ShapedType::isDynamic(size) ? "n" : "");
+  bool differs = !stored.empty() && stored != type.getShape();
+  exec::BufferOp::create(
+      builder, loc,
+      exec::BufferKindAttr::get(builder.getContext(), kind),
+      builder.getStringAttr(name), TypeAttr::get(type), Attribute(),
+      differs ? builder.getDenseI64ArrayAttr(stored) : DenseI64ArrayAttr(),
+      tiedTo.empty() ? StringAttr() : builder.getStringAttr(tiedTo),
+      range.empty() ? DenseI64ArrayAttr() : builder.getDenseI64ArrayAttr(range),
+      type.hasStaticShape() ? ArrayAttr() : builder.getStrArrayAttr(dims));
+}
+
+std::string EntryBuilder::layerName(int64_t layer, StringRef name) const {
+  auto [before, after] = StringRef(names.layerPrefix).split("{}");
+  return (before + Twine(layer) + after + name).str();
+}
+
+Value EntryBuilder::load(OpBuilder &builder, const Twine &name, ValueRange sizes) {
+  std::string symbol = name.str();
+  auto buffer = module.lookupSymbol<exec::BufferOp>(symbol);
+  return exec::LoadOp::create(builder, loc, buffer.getType(), symbol, sizes);
+}
+
+//===----------------------------------------------------------------------===//
+// The block, one function per entry
+//===----------------------------------------------------------------------===//
+
+Value EntryBuilder::blockParam(func::FuncOp block, StringRef name) {
+  unsigned first = block.getNumArguments() - params.size();
+  for (auto [i, param] : llvm::enumerate(params))
+    if (param.name == name)
+      return block.getArgument(first + i);
+  llvm_unreachable("every parameter of a layer is listed");
+}
+
+Value EntryBuilder::norm(OpBuilder &builder, Value x, StringRef weight,
+                         func::FuncOp block) {
+  Value scale = weight.empty() ? Value() : blockParam(block, weight);
+  return t6::RmsNormOp::create(builder, loc, x, scale, model.getNormEps());
+}
+
+FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
+                                               StringRef entry,
+                                               func::FuncOp block, Value x) {
+  func::FuncOp clone = attention.clone();
+  auto positionsType = clone.getArgument(1).getType();
+  if (failed(specialize(clone, {x.getType(), positionsType})))
+    return failure();
+  // Loss starts every row at position zero; the cached entries where told to.
+  Value positions =
+      hasCache(entry)
+          ? Value(block.getArgument(2))
+          : arith::ConstantOp::create(
+                builder, loc,
+                DenseElementsAttr::get(cast<ShapedType>(positionsType),
+                                       builder.getI32IntegerAttr(0)));
+  IRMapping map;
+  map.map(clone.getArgument(0), x);
+  map.map(clone.getArgument(1), positions);
+  for (Operation &op : clone.front().without_terminator()) {
+    if (auto param = dyn_cast<t6::ParamOp>(op)) {
+      map.map(param.getResult(), blockParam(block, param.getName()));
+      continue;
+    }
+    auto attend = dyn_cast<AttentionOp>(op);
+    if (!attend || !hasCache(entry)) {
+      builder.clone(op, map);
+      continue;
+    }
+    IRMapping withCache = map;
+    for (auto [i, streamed] : llvm::enumerate(streamedFactors(attend))) {
+      Value cache = block.getArgument(4 + i);
+      Value updated = t6::CacheAppendOp::create(
+          builder, loc, cache, map.lookup(streamed.first), positions);
+      withCache.map(streamed.first,
+                    t6::CacheReadOp::create(builder, loc, updated,
+                                            block.getArgument(1)));
+      map.map(cache, updated);
+    }
+    Operation *copy = builder.clone(op, withCache);
+    map.map(op.getResults(), copy->getResults());
+  }
+  Value result = map.lookup(clone.front().getTerminator()->getOperand(0));
+  // The caller returns the caches as the appends left them.
+  for (unsigned i = 0; hasCache(entry) && i < cacheTypes.size(); ++i)
+    cached[i] = map.lookup(block.getArgument(4 + i));
+  clone.erase();
+  return result;
+}
+
+LogicalResult EntryBuilder::buildBlock(StringRef entry) {
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  Type index = builder.getIndexType();
+  int64_t tokens = entry == "decode" ? 1 : ShapedType::kDynamic;
+  Type hidden = RankedTensorType::get(
+      {batch, tokens, int64_t(model.getWidth())}, builder.getF32Type());
+  // n, then with a cache: m, positions; x; caches; parameters.
+  SmallVector<Type> inputs = {index}, results = {hidden};
+  if (hasCache(entry))
+    inputs.append({index, attention.getArgument(1).getType()});
+  unsigned xIndex = inputs.size();
+  inputs.push_back(hidden);
+  if (hasCache(entry)) {
+    inputs.append(cacheTypes.begin(), cacheTypes.end());
+    results.append(cacheTypes.begin(), cacheTypes.end());
+  }
+  for (const Param &param : params)
+    inputs.push_back(param.type);
+
+  auto block = func::FuncOp::create(builder, loc, (entry + ".block").str(),
+                                    builder.getFunctionType(inputs, results));
+  block.setPrivate();
+  block.addEntryBlock();
+  block.setArgAttr(0, exec::scalarAttrName, builder.getStringAttr("n"));
+  if (hasCache(entry))
+    block.setArgAttr(1, exec::scalarAttrName, builder.getStringAttr("m"));
+  if (ShapedType::isDynamic(tokens)) {
+    Attribute dims = builder.getStrArrayAttr({"", "n", ""});
+    block.setArgAttr(xIndex, exec::dimsAttrName, dims);
+    block.setResultAttr(0, exec::dimsAttrName, dims);
+  }
+
+  builder.setInsertionPointToStart(&block.front());
+  Value x = block.getArgument(xIndex);
+  SmallVector<Value> originals(cached);
+  FailureOr<Value> attended = inlineAttention(
+      builder, entry, block, norm(builder, x, names.attentionNorm, block));
+  if (failed(attended))
+    return failure();
+  x = arith::AddFOp::create(builder, loc, x, *attended);
+  Value normed = norm(builder, x, names.ffnNorm, block);
+  Value gate = t6::LinearOp::create(builder, loc, normed,
+                                    blockParam(block, names.gate));
+  Value up = t6::LinearOp::create(builder, loc, normed,
+                                  blockParam(block, names.up));
+  Value gated = t6::SwigluOp::create(builder, loc, gate, up);
+  Value down = t6::LinearOp::create(builder, loc, gated,
+                                    blockParam(block, names.down));
+  x = arith::AddFOp::create(builder, loc, x, down);
+  SmallVector<Value> returned = {x};
+  if (hasCache(entry))
+    returned.append(cached);
+  cached = originals;
+  func::ReturnOp::create(builder, loc, returned);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Entries
+//===----------------------------------------------------------------------===//
+
+Value EntryBuilder::buildLayers(OpBuilder &builder, exec::EntryOp entry, Value x,
+                                Value positions) {
+  StringRef name = entry.getSymName();
+  auto block = module.lookupSymbol<func::FuncOp>((name + ".block").str());
+  for (int64_t layer = 0; layer < int64_t(model.getLayers()); ++layer) {
+    SmallVector<Value> operands(entry.getBody().getArguments());
+    SmallVector<std::string> caches;
+    if (hasCache(name)) {
+      operands.push_back(positions);
+      for (unsigned i = 0; i < cacheTypes.size(); ++i)
+        caches.push_back(("cache." + Twine(layer) + "." + Twine(i)).str());
+    }
+    operands.push_back(x);
+    for (StringRef cache : caches)
+      operands.push_back(load(builder, cache));
+    for (const Param &param : params)
+      operands.push_back(load(builder, layerName(layer, param.name)));
+    auto call = func::CallOp::create(builder, loc, block, operands);
+    x = call.getResult(0);
+    for (auto [i, cache] : llvm::enumerate(caches))
+      exec::StoreOp::create(builder, loc, call.getResult(1 + i), cache);
+  }
+  return x;
+}
+
+Value EntryBuilder::buildHead(OpBuilder &builder, Value x) {
+  Value scale = names.finalNorm.empty() ? Value() : load(builder, names.finalNorm);
+  return t6::RmsNormOp::create(builder, loc, x, scale, model.getNormEps());
+}
+
+LogicalResult EntryBuilder::build(StringRef name) {
+  if (failed(buildBlock(name)))
+    return failure();
+  bool isLoss = name == "loss", isPrefill = name == "prefill";
+  int64_t vocab = model.getVocab();
+  int64_t tokens = name == "decode" ? 1 : ShapedType::kDynamic;
+  int64_t mostTokens = isLoss ? options.maxLength
+                       : isPrefill ? options.prefillChunk : 1;
+
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  Type i32 = builder.getI32Type(), f32 = builder.getF32Type();
+  auto ids = RankedTensorType::get({batch, tokens}, i32);
+  auto rows = RankedTensorType::get({batch}, i32);
+  auto input = [&](StringRef what, RankedTensorType type, int64_t low,
+                   int64_t high) {
+    declareBuffer(exec::BufferKind::Input, name + "." + what, type, {},
+                  {low, high});
+  };
+  auto output = [&](StringRef what, ArrayRef<int64_t> shape) {
+    declareBuffer(exec::BufferKind::Output, name + "." + what,
+                  RankedTensorType::get(shape, f32));
+  };
+  input("tokens", ids, 0, vocab);
+  if (isLoss)
+    input("targets", ids, -1, vocab);
+  else
+    input("positions", rows, 0, options.maxLength);
+  if (isPrefill)
+    input("last", rows, 0, options.prefillChunk);
+  if (isLoss) {
+    output("loss", {1});
+    output("token_loss", {batch, tokens});
+    output("logits", {batch, tokens, vocab});
+  } else {
+    output("logits", {batch, vocab});
+  }
+
+  SmallVector<StringRef> scalars = {"n"};
+  SmallVector<int64_t> maxima = {mostTokens};
+  if (!isLoss) {
+    scalars.push_back("m");
+    maxima.push_back(options.maxLength);
+  }
+  builder.setInsertionPointToEnd(module.getBody());
+  auto entry = exec::EntryOp::create(builder, loc, name,
+                                     builder.getStrArrayAttr(scalars),
+                                     builder.getDenseI64ArrayAttr(maxima));
+  Block *body = builder.createBlock(&entry.getBody());
+  for (unsigned i = 0; i < scalars.size(); ++i)
+    body->addArgument(builder.getIndexType(), loc);
+  SmallVector<Value> n;
+  if (ShapedType::isDynamic(tokens))
+    n.push_back(body->getArgument(0));
+
+  Value tokenIds = load(builder, name + ".tokens", n);
+  Value positions = isLoss ? Value() : load(builder, name + ".positions");
+  Value table = load(builder, names.embedding);
+  Value x = t6::EmbeddingOp::create(builder, loc, tokenIds, table);
+  x = buildLayers(builder, entry, x, positions);
+  if (isPrefill)
+    x = t6::SelectTokenOp::create(builder, loc, x, load(builder, name + ".last"));
+  x = buildHead(builder, x);
+  Value head = model.getTied() ? table : load(builder, names.head);
+  StringRef equation = isLoss ? "bnc,vc->bnv" : "bnc,vc->bv";
+  Value logits = EinsumOp::create(builder, loc, equation, ValueRange{x, head},
+                                  APFloat(1.0));
+  if (isLoss) {
+    auto loss = t6::CrossEntropyOp::create(builder, loc, logits,
+                                           load(builder, name + ".targets", n));
+    exec::StoreOp::create(builder, loc, loss.getLoss(), (name + ".loss").str());
+    exec::StoreOp::create(builder, loc, loss.getTokenLoss(),
+                          (name + ".token_loss").str());
+  }
+  exec::StoreOp::create(builder, loc, logits, (name + ".logits").str());
+  return success();
+}
+
+int64_t EntryBuilder::finish() {
+  Builder builder(model.getContext());
+  NamedAttrList summary(model->getAttrs());
+  module->setAttr("t6.summary", summary.getDictionary(model.getContext()));
+  attention.erase();
+  model.erase();
+  return cacheTypes.size();
+}
+
+} // namespace tpa

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Builds the entries of a model around its attention function.
+
+#ifndef TPA_COMPILER_MODEL_ENTRYBUILDER_H
+#define TPA_COMPILER_MODEL_ENTRYBUILDER_H
+
+#include "dialects/exec/ExecDialect.h"
+#include "dialects/t6/T6Dialect.h"
+#include "dialects/tpa/TpaDialect.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace tpa {
+
+struct EntryOptions {
+  int64_t maxLength = 0;    ///< tokens that the cache of a row holds
+  int64_t prefillChunk = 0; ///< most tokens of a row in one prefill run
+};
+
+/// Names of the parameters around attention, and whether norms have weights.
+struct CheckpointNames {
+  std::string layerPrefix; ///< "{}" stands for the layer
+  std::string embedding, head, gate, up, down;
+  std::string attentionNorm, ffnNorm, finalNorm; ///< empty: no weight
+};
+
+class EntryBuilder {
+public:
+  EntryBuilder(t6::ModelOp model, EntryOptions options);
+
+  /// Declares parameters and finds what the cache holds.
+  mlir::LogicalResult prepare();
+  /// Builds `prefill`, `decode` or `loss`.
+  mlir::LogicalResult build(llvm::StringRef entry);
+  /// Erases the model and its attention function; returns the number of cache
+  /// tensors per layer.
+  int64_t finish();
+
+private:
+  struct Param {
+    std::string name; ///< within the layer
+    mlir::RankedTensorType type;
+    llvm::SmallVector<int64_t> stored;
+    t6::ParamOp op; ///< of the attention function; null for the others
+  };
+
+  bool hasCache(llvm::StringRef entry) const { return entry != "loss"; }
+  void declareBuffer(exec::BufferKind kind, const llvm::Twine &name,
+                     mlir::RankedTensorType type,
+                     llvm::ArrayRef<int64_t> stored = {},
+                     llvm::ArrayRef<int64_t> range = {},
+                     llvm::StringRef tiedTo = {});
+  std::string layerName(int64_t layer, llvm::StringRef name) const;
+  mlir::Value load(mlir::OpBuilder &builder, const llvm::Twine &name,
+                   mlir::ValueRange sizes = {});
+  mlir::LogicalResult buildBlock(llvm::StringRef entry);
+  mlir::FailureOr<mlir::Value> inlineAttention(mlir::OpBuilder &builder,
+                                               llvm::StringRef entry,
+                                               mlir::func::FuncOp block,
+                                               mlir::Value x);
+  mlir::Value norm(mlir::OpBuilder &builder, mlir::Value x,
+                   llvm::StringRef weight, mlir::func::FuncOp block);
+  mlir::Value blockParam(mlir::func::FuncOp block, llvm::StringRef name);
+  mlir::Value buildLayers(mlir::OpBuilder &builder, exec::EntryOp entry,
+                          mlir::Value x, mlir::Value positions);
+  mlir::Value buildHead(mlir::OpBuilder &builder, mlir::Value x);
+
+  t6::ModelOp model;
+  EntryOptions options;
+  mlir::ModuleOp module;
+  mlir::func::FuncOp attention;
+  CheckpointNames names;
+  mlir::Location loc;
+  int64_t batch = 0;
+  llvm::SmallVector<Param> params;
+  /// Key- and value-side operands of the attention with the key index.
+  llvm::SmallVector<mlir::Value> cached;
+  llvm::SmallVector<mlir::RankedTensorType> cacheTypes;
+};
+
+} // namespace tpa
+
+#endif // TPA_COMPILER_MODEL_ENTRYBUILDER_H

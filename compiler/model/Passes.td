@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Passes from a model definition to the tensor functions of its entries.
+
+#ifndef TPA_COMPILER_MODEL_PASSES_TD
+#define TPA_COMPILER_MODEL_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def InstantiateModel : Pass<"t6-instantiate-model", "mlir::ModuleOp"> {
+  let summary = "give the attention function of a model its sizes";
+  let description = [{
+    Replaces named sizes by numbers: parameters get static types, shapes follow
+    by inference, scales named after sizes are folded. The batch becomes static,
+    the number of tokens stays dynamic. An attention function that the module
+    does not define is taken from the library models/attention. Idempotent.
+
+    Example: tests/compiler/model/instantiate-model.mlir
+  }];
+  let options = [
+    Option<"batch", "batch", "int64_t", "1", "Rows decoded together">,
+    Option<"dtype", "dtype", "std::string", "\"f32\"",
+           "Element type of weight matrices and cache: f32 or bf16">];
+  let statistics = [Statistic<"numParams", "params", "Parameters given a static type">];
+  let dependentDialects = ["::tpa::TpaDialect", "mlir::func::FuncDialect"];
+}
+
+def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
+  let summary = "derive prefill, decode and loss from an instantiated model";
+  let description = [{
+    Erases `t6.model` and leaves one `exec.entry` per program, a block function
+    per entry that is called once per layer, and the buffers they use. What the
+    cache holds is not a feature of a model: it is every operand of
+    `tpa.attention` that carries the key index m, once.
+
+    Example: tests/compiler/model/build-entries.mlir
+  }];
+  let options = [
+    Option<"maxLength", "max-length", "int64_t", "0",
+           "Longest sequence that the cache holds; 0 is the model's context">,
+    Option<"prefillChunk", "prefill-chunk", "int64_t", "128",
+           "Most tokens of a row that one prefill run takes">,
+    ListOption<"entries", "entries", "std::string",
+               "Entries to derive, of prefill, decode and loss; empty is all">];
+  let statistics = [Statistic<"numCaches", "caches", "Cache tensors per layer">];
+  let dependentDialects = ["::tpa::TpaDialect", "::tpa::t6::T6Dialect",
+                           "::tpa::exec::ExecDialect", "mlir::func::FuncDialect",
+                           "mlir::arith::ArithDialect", "mlir::tensor::TensorDialect"];
+}
+
+#endif // TPA_COMPILER_MODEL_PASSES_TD

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Shape inference and verifiers of the t6 operations; the labels (Cn) are those
+// of each operation's description.
+
+#include "dialects/t6/Layout.h"
+#include "dialects/t6/T6Dialect.h"
+#include "mlir/IR/Builders.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace tpa::t6;
+
+#define GET_OP_CLASSES
+#include "dialects/t6/T6Ops.cpp.inc"
+
+using EmitError = function_ref<InFlightDiagnostic()>;
+
+static LogicalResult checkRank(Value value, StringRef name, int64_t rank,
+                               EmitError emitError) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || type.getRank() != rank)
+    return emitError() << name << " must have rank " << rank << ", but is "
+                       << value.getType();
+  return success();
+}
+
+/// Both sizes where static; a dynamic size agrees with any.
+static LogicalResult checkSize(Value a, int64_t dimA, StringRef nameA, Value b,
+                               int64_t dimB, StringRef nameB,
+                               EmitError emitError) {
+  int64_t sizeA = cast<ShapedType>(a.getType()).getDimSize(dimA);
+  int64_t sizeB = cast<ShapedType>(b.getType()).getDimSize(dimB);
+  if (ShapedType::isDynamic(sizeA) || ShapedType::isDynamic(sizeB) ||
+      sizeA == sizeB)
+    return success();
+  return emitError() << "dimension " << dimA << " of " << nameA << " is "
+                     << sizeA << ", but dimension " << dimB << " of " << nameB
+                     << " is " << sizeB;
+}
+
+static RankedTensorType f32Tensor(MLIRContext *context,
+                                  ArrayRef<int64_t> shape) {
+  return RankedTensorType::get(shape, Float32Type::get(context));
+}
+
+static int64_t dim(Value value, int64_t i) {
+  return cast<ShapedType>(value.getType()).getDimSize(i);
+}
+
+//===----------------------------------------------------------------------===//
+// model, param, split
+//===----------------------------------------------------------------------===//
+
+LogicalResult ModelOp::verify() {
+  // model_c1
+  for (auto [name, value] :
+       {std::pair("vocab", getVocab()), std::pair("layers", getLayers()),
+        std::pair("width", getWidth()), std::pair("ffn", getFfn()),
+        std::pair("context_length", getContextLength())})
+    if (int64_t(value) <= 0)
+      return emitOpError(name) << " must be positive, but is " << int64_t(value);
+  // model_c2
+  for (NamedAttribute size : getSizes()) {
+    auto value = dyn_cast<IntegerAttr>(size.getValue());
+    if (!value || !value.getType().isSignlessInteger(64) || value.getInt() <= 0)
+      return emitOpError("size ") << size.getName()
+                                  << " must be a positive integer, but is "
+                                  << size.getValue();
+    if (size.getName() == "C")
+      return emitOpError("size C is the width: state it there only");
+  }
+  // model_c3
+  if (!(getNormEps().convertToDouble() > 0))
+    return emitOpError("norm_eps must be positive");
+  return success();
+}
+
+LogicalResult ParamOp::verify() {
+  // param_c1
+  std::string error;
+  FailureOr<Layout> layout = Layout::parse(getLayout(), error);
+  if (failed(layout))
+    return emitOpError("layout \"") << getLayout() << "\" is malformed: " << error;
+  int64_t rank = cast<RankedTensorType>(getType()).getRank();
+  if (rank != int64_t(layout->dims.size()))
+    return emitOpError("layout \"") << getLayout() << "\" names "
+                                    << layout->dims.size()
+                                    << " dimensions, but the result has " << rank;
+  return success();
+}
+
+LogicalResult SplitOp::verify() {
+  auto type = cast<RankedTensorType>(getX().getType());
+  // split_c1
+  int64_t axis = getAxis();
+  if (axis < 0 || axis >= type.getRank())
+    return emitOpError("axis ") << axis << " is not a dimension of " << type;
+  if (getParts().size() != getNumResults())
+    return emitOpError() << getParts().size() << " part sizes for "
+                         << getNumResults() << " results";
+  // split_c2
+  int64_t total = 0;
+  for (Value result : getResults()) {
+    auto part = cast<RankedTensorType>(result.getType());
+    if (part.getRank() != type.getRank())
+      return emitOpError("result ") << part << " does not have the rank of "
+                                    << type;
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (i != axis && failed(checkSize(result, i, "a result", getX(), i, "x",
+                                        [&] { return emitOpError(); })))
+        return failure();
+    int64_t size = part.getDimSize(axis);
+    if (ShapedType::isDynamic(size) || ShapedType::isDynamic(total))
+      total = ShapedType::kDynamic;
+    else if (llvm::AddOverflow(total, size, total))
+      return emitOpError("parts add up to more than a tensor can have");
+  }
+  int64_t whole = type.getDimSize(axis);
+  if (!ShapedType::isDynamic(total) && !ShapedType::isDynamic(whole) &&
+      total != whole)
+    return emitOpError("parts add up to ") << total << ", but dimension "
+                                           << axis << " of x is " << whole;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+LogicalResult EmbeddingOp::inferReturnTypes(MLIRContext *context,
+                                            std::optional<Location> location,
+                                            Adaptor op,
+                                            SmallVectorImpl<Type> &results) {
+  auto error = [&] { return mlir::emitError(*location); };
+  // embedding_c1
+  if (failed(checkRank(op.getTokens(), "tokens", 2, error)) ||
+      failed(checkRank(op.getTable(), "table", 2, error)))
+    return failure();
+  results.push_back(f32Tensor(context, {dim(op.getTokens(), 0),
+                                        dim(op.getTokens(), 1),
+                                        dim(op.getTable(), 1)}));
+  return success();
+}
+
+LogicalResult LinearOp::inferReturnTypes(MLIRContext *context,
+                                         std::optional<Location> location,
+                                         Adaptor op,
+                                         SmallVectorImpl<Type> &results) {
+  auto error = [&] { return mlir::emitError(*location); };
+  // linear_c1
+  if (failed(checkRank(op.getX(), "x", 3, error)) ||
+      failed(checkRank(op.getWeight(), "weight", 2, error)) ||
+      failed(checkSize(op.getX(), 2, "x", op.getWeight(), 1, "weight", error)))
+    return failure();
+  results.push_back(f32Tensor(context, {dim(op.getX(), 0), dim(op.getX(), 1),
+                                        dim(op.getWeight(), 0)}));
+  return success();
+}
+
+LogicalResult RmsNormOp::inferReturnTypes(MLIRContext *context,
+                                          std::optional<Location> location,
+                                          Adaptor op,
+                                          SmallVectorImpl<Type> &results) {
+  auto type = dyn_cast<RankedTensorType>(op.getX().getType());
+  // rms_norm_c3
+  if (!type || type.getRank() == 0)
+    return mlir::emitError(*location) << "x must have rank 1 or more, but is "
+                                      << op.getX().getType();
+  results.push_back(f32Tensor(context, type.getShape()));
+  return success();
+}
+
+LogicalResult RmsNormOp::verify() {
+  auto error = [&] { return emitOpError(); };
+  // rms_norm_c1
+  int64_t last = cast<RankedTensorType>(getX().getType()).getRank() - 1;
+  if (getWeight() &&
+      (failed(checkRank(getWeight(), "weight", 1, error)) ||
+       failed(checkSize(getWeight(), 0, "weight", getX(), last, "x", error))))
+    return failure();
+  // rms_norm_c2
+  if (!(getEps().convertToDouble() > 0))
+    return emitOpError("eps must be positive");
+  return success();
+}
+
+LogicalResult SwigluOp::inferReturnTypes(MLIRContext *context,
+                                         std::optional<Location> location,
+                                         Adaptor op,
+                                         SmallVectorImpl<Type> &results) {
+  auto type = dyn_cast<RankedTensorType>(op.getGate().getType());
+  if (!type)
+    return mlir::emitError(*location) << "gate must be ranked";
+  results.push_back(f32Tensor(context, type.getShape()));
+  return success();
+}
+
+LogicalResult CrossEntropyOp::inferReturnTypes(MLIRContext *context,
+                                               std::optional<Location> location,
+                                               Adaptor op,
+                                               SmallVectorImpl<Type> &results) {
+  auto error = [&] { return mlir::emitError(*location); };
+  // cross_entropy_c1
+  if (failed(checkRank(op.getLogits(), "logits", 3, error)) ||
+      failed(checkRank(op.getTargets(), "targets", 2, error)))
+    return failure();
+  for (int64_t i : {0, 1})
+    if (failed(checkSize(op.getTargets(), i, "targets", op.getLogits(), i,
+                         "logits", error)))
+      return failure();
+  results.push_back(f32Tensor(context, {1}));
+  results.push_back(f32Tensor(
+      context, {dim(op.getLogits(), 0), dim(op.getLogits(), 1)}));
+  return success();
+}
+
+LogicalResult SelectTokenOp::inferReturnTypes(MLIRContext *context,
+                                              std::optional<Location> location,
+                                              Adaptor op,
+                                              SmallVectorImpl<Type> &results) {
+  auto error = [&] { return mlir::emitError(*location); };
+  // select_token_c1
+  if (failed(checkRank(op.getX(), "x", 3, error)) ||
+      failed(checkRank(op.getIndex(), "index", 1, error)) ||
+      failed(checkSize(op.getIndex(), 0, "index", op.getX(), 0, "x", error)))
+    return failure();
+  results.push_back(f32Tensor(context, {dim(op.getX(), 0), 1, dim(op.getX(), 2)}));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Cache
+//===----------------------------------------------------------------------===//
+
+LogicalResult CacheAppendOp::inferReturnTypes(MLIRContext *,
+                                              std::optional<Location> location,
+                                              Adaptor op,
+                                              SmallVectorImpl<Type> &results) {
+  auto error = [&] { return mlir::emitError(*location); };
+  auto cache = dyn_cast<RankedTensorType>(op.getCache().getType());
+  // cache_append_c1
+  if (!cache || cache.getRank() < 2)
+    return error() << "cache must have rank 2 or more, but is "
+                   << op.getCache().getType();
+  if (failed(checkRank(op.getX(), "x", cache.getRank(), error)))
+    return failure();
+  for (int64_t i = 0; i < cache.getRank(); ++i)
+    if (i != 1 &&
+        failed(checkSize(op.getX(), i, "x", op.getCache(), i, "cache", error)))
+      return failure();
+  // cache_append_c2
+  if (failed(checkRank(op.getPositions(), "positions", 1, error)) ||
+      failed(checkSize(op.getPositions(), 0, "positions", op.getCache(), 0,
+                       "cache", error)))
+    return failure();
+  results.push_back(cache);
+  return success();
+}
+
+LogicalResult CacheReadOp::inferReturnTypes(MLIRContext *,
+                                            std::optional<Location> location,
+                                            Adaptor op,
+                                            SmallVectorImpl<Type> &results) {
+  auto cache = dyn_cast<RankedTensorType>(op.getCache().getType());
+  // cache_read_c1
+  if (!cache || cache.getRank() < 2)
+    return mlir::emitError(*location) << "cache must have rank 2 or more, but is "
+                                << op.getCache().getType();
+  SmallVector<int64_t> shape(cache.getShape());
+  shape[1] = ShapedType::kDynamic;
+  results.push_back(RankedTensorType::get(shape, cache.getElementType()));
+  return success();
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Operations of the t6 dialect.
+
+#ifndef TPA_DIALECTS_T6_T6OPS_TD
+#define TPA_DIALECTS_T6_T6OPS_TD
+
+include "dialects/t6/T6Dialect.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/OpBase.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class T6_Op<string mnemonic, list<Trait> traits = []>
+    : Op<T6_Dialect, mnemonic, traits>;
+
+class T6_InferredOp<string mnemonic, list<Trait> traits = []>
+    : T6_Op<mnemonic, !listconcat([Pure, InferTypeOpAdaptor], traits)>;
+
+def T6_FloatTensor : RankedTensorOf<[F32, BF16, F64]>;
+def T6_IdTensor : RankedTensorOf<[I32]>;
+
+//===----------------------------------------------------------------------===//
+// Model and parameters
+//===----------------------------------------------------------------------===//
+
+def T6_Checkpoint : I32EnumAttr<"Checkpoint", "whose parameter names a checkpoint uses", [
+    I32EnumAttrCase<"Reference", 0, "reference">,
+    I32EnumAttrCase<"Llama", 1, "llama">]> {
+  let cppNamespace = "::tpa::t6";
+  let genSpecializedAttr = 0;
+}
+def T6_CheckpointAttr : EnumAttr<T6_Dialect, T6_Checkpoint, "checkpoint"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
+def T6_ModelOp : T6_Op<"model", [Symbol]> {
+  let summary = "state a model's sizes and the attention function it uses";
+  let description = [{
+    `x = embedding(tokens)`; per layer `x += attention(norm(x))`,
+    `x += W_down swiglu(W_gate norm(x), W_up norm(x))`; `logits = W_head norm(x)`.
+
+    `sizes` gives values to the names that the attention function's parameters
+    use (`H`, `D`, `R_Q`, …); `C` is the width. `checkpoint` selects the names
+    of the parameters outside attention and whether norms have weights:
+    `reference` as in the T6 reference code (weightless norms), `llama` as in
+    Hugging Face LLaMA (weighted norms). The attention function takes the
+    normed hidden state (b×n×C) and the position of each row's first token (b)
+    and returns b×n×C; where the module does not define it, it is looked up in
+    the library models/attention.
+
+    Constraints:
+    - (C1) vocab, layers, width, ffn and context_length are positive
+    - (C2) sizes are positive integers (i64), and C is not among them
+    - (C3) norm_eps is positive
+
+    ```mlir
+    t6.model @t6_nano uses @tpa {
+      vocab = 256, layers = 2, width = 64, ffn = 170, context_length = 256,
+      sizes = {H = 6, D = 16, R_Q = 3, R_K = 2, R_V = 2}}
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$attention,
+                       I64Attr:$vocab, I64Attr:$layers, I64Attr:$width,
+                       I64Attr:$ffn, I64Attr:$context_length, DictionaryAttr:$sizes,
+                       DefaultValuedAttr<F64Attr, "1.1920928955078125e-07">:$norm_eps,
+                       DefaultValuedAttr<BoolAttr, "true">:$tied,
+                       DefaultValuedAttr<T6_CheckpointAttr, "Checkpoint::Reference">:$checkpoint);
+  let assemblyFormat = "$sym_name `uses` $attention attr-dict";
+  let hasVerifier = 1;
+}
+
+def T6_ParamOp : T6_Op<"param", [Pure]> {
+  let summary = "name a parameter of the enclosing attention function";
+  let description = [{
+    The value of the checkpoint tensor `<layer prefix><name>`. `layout` names
+    the sizes of its dimensions; parentheses group what the checkpoint stores
+    as one dimension, as in einops: `"(H R_Q) C"` is stored (H·R_Q)×C and read
+    as H×R_Q×C. A size may be a sum, `D+E`.
+
+    Constraints:
+    - (C1) the layout is well formed and has one size per dimension of the result
+
+    ```mlir
+    %w = t6.param "attn.c_qkv.W_A_q.weight" "(H R_Q) C" : tensor<?x?x?xf32>
+    ```
+  }];
+  let arguments = (ins StrAttr:$name, StrAttr:$layout);
+  let results = (outs T6_FloatTensor:$result);
+  let assemblyFormat = "$name $layout attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def T6_SplitOp : T6_Op<"split", [Pure]> {
+  let summary = "split a tensor along one dimension into parts of named sizes";
+  let description = [{
+    `results[k] = x[..., offset_k : offset_k + size_k, ...]`, sizes named as in
+    `t6.param`.
+
+    Constraints:
+    - (C1) axis is a dimension of x; there is one size per result
+    - (C2) static sizes of the results along axis add up to that of x; other
+      dimensions are those of x
+
+    ```mlir
+    %latent, %rotary = t6.split %x axis 2 ["L", "P"]
+        : tensor<1x?x40xf32> -> tensor<1x?x32xf32>, tensor<1x?x8xf32>
+    ```
+  }];
+  let arguments = (ins T6_FloatTensor:$x, I64Attr:$axis, StrArrayAttr:$parts);
+  let results = (outs Variadic<T6_FloatTensor>:$results);
+  let assemblyFormat = "$x `axis` $axis $parts attr-dict `:` type($x) `->` type($results)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+def T6_EmbeddingOp : T6_InferredOp<"embedding"> {
+  let summary = "look tokens up in the embedding table";
+  let description = [{
+    `result[b,n,c] = table[tokens[b,n], c]`, in f32
+
+    Constraints:
+    - (C1) tokens and table have rank 2
+
+    ```mlir
+    %x = t6.embedding %tokens, %table : tensor<1x?xi32>, tensor<256x64xf32>
+    ```
+  }];
+  let arguments = (ins T6_IdTensor:$tokens, T6_FloatTensor:$table);
+  let results = (outs T6_FloatTensor:$result);
+  let assemblyFormat = "$tokens `,` $table attr-dict `:` type($tokens) `,` type($table)";
+}
+
+def T6_LinearOp : T6_InferredOp<"linear"> {
+  let summary = "multiply by a weight matrix without a bias";
+  let description = [{
+    `result[b,n,o] = sum_c x[b,n,c] weight[o,c]`; sugar over `tpa.einsum`.
+
+    Constraints:
+    - (C1) x has rank 3, weight rank 2, and they agree on c
+
+    ```mlir
+    %y = t6.linear %x, %w : tensor<1x?x64xf32>, tensor<170x64xf32>
+    ```
+  }];
+  let arguments = (ins T6_FloatTensor:$x, T6_FloatTensor:$weight);
+  let results = (outs T6_FloatTensor:$result);
+  let assemblyFormat = "$x `,` $weight attr-dict `:` type($x) `,` type($weight)";
+}
+
+def T6_RmsNormOp : T6_InferredOp<"rms_norm"> {
+  let summary = "scale the last dimension to unit root mean square";
+  let description = [{
+    `result = x / sqrt(mean(x^2) + eps) * weight`, over the last dimension; a
+    missing weight is one.
+
+    Constraints:
+    - (C1) weight has rank 1 and the size of x's last dimension
+    - (C2) eps is positive
+    - (C3) x has rank 1 or more
+
+    ```mlir
+    %y = t6.rms_norm %x {eps = 1.0e-5 : f64} : tensor<1x?x64xf32>
+    ```
+  }];
+  let arguments = (ins T6_FloatTensor:$x, Optional<T6_FloatTensor>:$weight, F64Attr:$eps);
+  let results = (outs T6_FloatTensor:$result);
+  let assemblyFormat = "$x (`,` $weight^)? attr-dict `:` type($x) (`,` type($weight)^)?";
+  let hasVerifier = 1;
+}
+
+def T6_SwigluOp : T6_InferredOp<"swiglu", [/*swiglu_c1*/SameTypeOperands]> {
+  let summary = "gate one projection by the SiLU of another";
+  let description = [{
+    `result = gate * sigmoid(gate) * up`
+
+    Constraints:
+    - (C1) gate and up have the same type
+
+    ```mlir
+    %y = t6.swiglu %gate, %up : tensor<1x?x170xf32>
+    ```
+  }];
+  let arguments = (ins T6_FloatTensor:$gate, T6_FloatTensor:$up);
+  let results = (outs T6_FloatTensor:$result);
+  let assemblyFormat = "$gate `,` $up attr-dict `:` type($gate)";
+}
+
+def T6_CrossEntropyOp : T6_InferredOp<"cross_entropy"> {
+  let summary = "measure the surprise of the target tokens";
+  let description = [{
+    `token_loss[b,n] = logsumexp_v logits[b,n,v] - logits[b,n,targets[b,n]]`,
+    zero where the target is -1; `loss[0]` is their mean over the other targets
+    (zero if there are none).
+
+    Constraints:
+    - (C1) logits has rank 3, targets rank 2 and the first two sizes of logits
+
+    ```mlir
+    %loss, %token_loss = t6.cross_entropy %logits, %targets : tensor<1x?x256xf32>, tensor<1x?xi32>
+    ```
+  }];
+  let arguments = (ins T6_FloatTensor:$logits, T6_IdTensor:$targets);
+  let results = (outs T6_FloatTensor:$loss, T6_FloatTensor:$token_loss);
+  let assemblyFormat = "$logits `,` $targets attr-dict `:` type($logits) `,` type($targets)";
+}
+
+def T6_SelectTokenOp : T6_InferredOp<"select_token"> {
+  let summary = "pick one token of each row";
+  let description = [{
+    `result[b,0,c] = x[b,index[b],c]`: prefill needs logits for the last valid
+    token of a row only.
+
+    Constraints:
+    - (C1) x has rank 3, index rank 1 and the batch size of x
+
+    ```mlir
+    %y = t6.select_token %x[%last] : tensor<2x?x64xf32>, tensor<2xi32>
+    ```
+  }];
+  let arguments = (ins T6_FloatTensor:$x, T6_IdTensor:$index);
+  let results = (outs T6_FloatTensor:$result);
+  let assemblyFormat = "$x `[` $index `]` attr-dict `:` type($x) `,` type($index)";
+}
+
+//===----------------------------------------------------------------------===//
+// Cache
+//===----------------------------------------------------------------------===//
+
+def T6_CacheAppendOp : T6_InferredOp<"cache_append"> {
+  let summary = "write new tokens into a cache";
+  let description = [{
+    `result[b, positions[b] + n, ...] = x[b, n, ...]`, elsewhere the cache,
+    rounded to the cache's element type.
+
+    `cache`: b×M×…, `x`: b×n×…, `positions`: b. The old value of the cache is
+    dead afterwards: the append happens in place. positions[b] + n <= M is owed
+    by the caller; the runtime checks it before every run.
+
+    Constraints:
+    - (C1) cache and x have the same rank, at least 2, and sizes but for dimension 1
+    - (C2) positions has rank 1 and the batch size of the cache
+
+    ```mlir
+    %c = t6.cache_append %cache, %x at %pos
+        : tensor<1x1024x2x64xbf16>, tensor<1x?x2x64xf32>, tensor<1xi32>
+    ```
+  }];
+  let arguments = (ins T6_FloatTensor:$cache, T6_FloatTensor:$x, T6_IdTensor:$positions);
+  let results = (outs T6_FloatTensor:$result);
+  let assemblyFormat = "$cache `,` $x `at` $positions attr-dict `:` type($cache) `,` type($x) `,` type($positions)";
+}
+
+def T6_CacheReadOp : T6_InferredOp<"cache_read"> {
+  let summary = "view the first tokens of a cache";
+  let description = [{
+    `result = cache[:, 0:length, ...]`
+
+    Constraints:
+    - (C1) cache has rank 2 or more
+
+    ```mlir
+    %k = t6.cache_read %cache[%m] : tensor<1x1024x2x64xbf16>
+    ```
+  }];
+  let arguments = (ins T6_FloatTensor:$cache, Index:$length);
+  let results = (outs T6_FloatTensor:$result);
+  let assemblyFormat = "$cache `[` $length `]` attr-dict `:` type($cache)";
+}
+
+#endif // TPA_DIALECTS_T6_T6OPS_TD

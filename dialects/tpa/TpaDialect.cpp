@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Registration of the tpa dialect and the checks of its attributes.
+
+#include "dialects/tpa/TpaDialect.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+#include "dialects/tpa/TpaDialect.cpp.inc"
+#include "dialects/tpa/TpaEnums.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/tpa/TpaAttrs.cpp.inc"
+
+namespace tpa {
+
+void TpaDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/tpa/TpaOps.cpp.inc"
+      >();
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/tpa/TpaAttrs.cpp.inc"
+      >();
+}
+
+LogicalResult RopeAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               FloatAttr theta, RopePairs, bool, Type table) {
+  // rope_attr_c1
+  if (!(theta.getValueAsDouble() > 1.0))
+    return emitError() << "theta must be greater than 1";
+  // rope_attr_c2
+  if (!isa<Float32Type, BFloat16Type>(table))
+    return emitError() << "table must be f32 or bf16, but is " << table;
+  return success();
+}
+
+} // namespace tpa

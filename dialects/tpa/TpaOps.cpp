@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Shape inference and verifiers of the tpa operations; the labels (Cn) are
+// those of each operation's description.
+
+#include "dialects/tpa/Equation.h"
+#include "dialects/tpa/TpaDialect.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+using namespace tpa;
+
+#define GET_OP_CLASSES
+#include "dialects/tpa/TpaOps.cpp.inc"
+
+static LogicalResult checkRank(Value value, StringRef name, int64_t rank,
+                               function_ref<InFlightDiagnostic()> emitError) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || type.getRank() != rank)
+    return emitError() << name << " must have rank " << rank << ", but is "
+                       << value.getType();
+  return success();
+}
+
+/// Runs inference of an operation that is an einsum under fixed labels.
+static FailureOr<LabelSizes>
+inferSizes(ArrayRef<std::pair<StringRef, Value>> terms,
+           function_ref<InFlightDiagnostic()> emitError) {
+  LabelSizes sizes;
+  for (auto [term, value] : terms)
+    if (failed(addLabelSizes(term, value.getType(), sizes, emitError)))
+      return failure();
+  return sizes;
+}
+
+//===----------------------------------------------------------------------===//
+// einsum, factorize, materialize, softmax
+//===----------------------------------------------------------------------===//
+
+LogicalResult EinsumOp::inferReturnTypes(MLIRContext *,
+                                         std::optional<Location> location,
+                                         Adaptor adaptor,
+                                         SmallVectorImpl<Type> &results) {
+  auto emitError = [&] { return mlir::emitError(*location); };
+  ValueRange operands = adaptor.getOperands();
+  // einsum_c1, einsum_c4, einsum_c5
+  FailureOr<Equation> equation =
+      Equation::parse(adaptor.getEquation(), emitError);
+  if (failed(equation))
+    return failure();
+  if (equation->terms.size() != operands.size())
+    return emitError() << "equation \"" << adaptor.getEquation() << "\" has "
+                       << equation->terms.size() << " terms for "
+                       << operands.size() << " operands";
+  // einsum_c2, einsum_c3
+  LabelSizes sizes;
+  for (auto [term, operand] : llvm::zip_equal(equation->terms, operands))
+    if (failed(addLabelSizes(term, operand.getType(), sizes, emitError)))
+      return failure();
+  results.push_back(
+      inferredType(equation->output, sizes, operands.getTypes()));
+  return success();
+}
+
+LogicalResult FactorizeOp::inferReturnTypes(MLIRContext *,
+                                            std::optional<Location> location,
+                                            Adaptor adaptor,
+                                            SmallVectorImpl<Type> &results) {
+  // factorize_c1, factorize_c2
+  FailureOr<LabelSizes> sizes = inferSizes({{"bnc", adaptor.getX()},
+                                            {"hrc", adaptor.getWA()},
+                                            {"rdc", adaptor.getWB()}},
+                                           [&] { return mlir::emitError(*location); });
+  if (failed(sizes))
+    return failure();
+  TypeRange operands(adaptor.getOperands());
+  results.push_back(inferredType("bnrh", *sizes, operands));
+  results.push_back(inferredType("bnrd", *sizes, operands));
+  return success();
+}
+
+LogicalResult MaterializeOp::inferReturnTypes(MLIRContext *,
+                                              std::optional<Location> location,
+                                              Adaptor adaptor,
+                                              SmallVectorImpl<Type> &results) {
+  // materialize_c1
+  FailureOr<LabelSizes> sizes =
+      inferSizes({{"bnrh", adaptor.getA()}, {"bnrd", adaptor.getB()}},
+                 [&] { return mlir::emitError(*location); });
+  if (failed(sizes))
+    return failure();
+  results.push_back(
+      inferredType("bnhd", *sizes, TypeRange(adaptor.getOperands())));
+  return success();
+}
+
+LogicalResult SoftmaxOp::inferReturnTypes(MLIRContext *,
+                                          std::optional<Location> location,
+                                          Adaptor adaptor,
+                                          SmallVectorImpl<Type> &results) {
+  // softmax_c1
+  auto type = dyn_cast<RankedTensorType>(adaptor.getX().getType());
+  if (!type || type.getRank() == 0)
+    return mlir::emitError(*location) << "x must have rank 1 or more, but is "
+                                << adaptor.getX().getType();
+  results.push_back(type);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// rope
+//===----------------------------------------------------------------------===//
+
+LogicalResult RopeOp::inferReturnTypes(MLIRContext *,
+                                       std::optional<Location> location,
+                                       Adaptor adaptor,
+                                       SmallVectorImpl<Type> &results) {
+  auto type = dyn_cast<RankedTensorType>(adaptor.getX().getType());
+  if (!type)
+    return mlir::emitError(*location) << "x must be ranked";
+  results.push_back(
+      RankedTensorType::get(type.getShape(), accumulatorType(type)));
+  return success();
+}
+
+LogicalResult RopeOp::verify() {
+  auto type = cast<RankedTensorType>(getX().getType());
+  // rope_c1
+  if (type.getRank() < 3)
+    return emitOpError("x must have rank 3 or more, but is ") << type;
+  int64_t width = type.getShape().back();
+  if (!ShapedType::isDynamic(width) && width % 2 != 0)
+    return emitOpError("rotates pairs, but the last dimension of x is ")
+           << width;
+  // rope_c2
+  auto emitError = [&] { return emitOpError(); };
+  if (failed(checkRank(getPositions(), "positions", 1, emitError)))
+    return failure();
+  LabelSizes batch;
+  batch['b'] = type.getDimSize(0);
+  return addLabelSizes("b", getPositions().getType(), batch, emitError);
+}
+
+//===----------------------------------------------------------------------===//
+// attention
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// What the equations of an attention, checked against its operands, yield.
+struct AttentionShape {
+  LabelSizes sizes;
+  /// Labels of the scores.
+  std::string weight;
+  RankedTensorType result;
+};
+} // namespace
+
+/// attention_c1, attention_c2, attention_c4
+static LogicalResult inferScores(AttentionOp::Adaptor op, AttentionShape &shape,
+                                 function_ref<InFlightDiagnostic()> emitError) {
+  ValueRange factors = op.getScoreFactors();
+  for (Attribute text : op.getScores()) {
+    // Inference runs on what was parsed, before attributes are verified.
+    auto source = dyn_cast<StringAttr>(text);
+    if (!source)
+      return emitError() << "score equations must be strings, but one is "
+                         << text;
+    FailureOr<Equation> score = Equation::parse(source.getValue(), emitError);
+    if (failed(score))
+      return failure();
+    if (score->terms.size() > factors.size())
+      return emitError() << "score equations have more terms than the "
+                         << op.getScoreFactors().size() << " score factors";
+    for (StringRef term : score->terms) {
+      if (failed(addLabelSizes(term, factors.front().getType(), shape.sizes,
+                               emitError)))
+        return failure();
+      factors = factors.drop_front();
+    }
+    StringRef output = score->output;
+    if (!output.starts_with("b") || !output.contains('n') ||
+        !output.ends_with(StringRef(&AttentionOp::streamLabel, 1)))
+      return emitError() << "score equation " << source
+                         << " must yield b first, m last and n between them";
+    if (!shape.weight.empty() && shape.weight != output)
+      return emitError() << "score equations yield \"" << shape.weight
+                         << "\" and \"" << output
+                         << "\": all must yield the same labels";
+    shape.weight = output.str();
+  }
+  if (shape.weight.empty())
+    return emitError() << "needs a score equation";
+  if (!factors.empty())
+    return emitError() << "score equations have fewer terms than the "
+                       << op.getScoreFactors().size() << " score factors";
+  return success();
+}
+
+/// attention_c3, attention_c4, attention_c5
+static LogicalResult inferValue(AttentionOp::Adaptor op, AttentionShape &shape,
+                                function_ref<InFlightDiagnostic()> emitError) {
+  FailureOr<Equation> value = Equation::parse(op.getValue(), emitError);
+  if (failed(value))
+    return failure();
+  if (value->terms.front() != shape.weight)
+    return emitError() << "the value equation's first term is \""
+                       << value->terms.front() << "\", but the scores yield \""
+                       << shape.weight << "\"";
+  if (value->terms.size() != op.getValueFactors().size() + 1)
+    return emitError() << "the value equation has " << value->terms.size() - 1
+                       << " terms after the weight for "
+                       << op.getValueFactors().size() << " value factors";
+  if (llvm::is_contained(value->output, AttentionOp::streamLabel))
+    return emitError() << "the value equation keeps m: it must be summed over";
+  bool streamed = false;
+  for (auto [term, factor] : llvm::zip_equal(
+           ArrayRef(value->terms).drop_front(), op.getValueFactors())) {
+    if (failed(addLabelSizes(term, factor.getType(), shape.sizes, emitError)))
+      return failure();
+    streamed |= llvm::is_contained(term, AttentionOp::streamLabel);
+  }
+  if (!streamed)
+    return emitError() << "no value factor has the key index m";
+  SmallVector<Type> factors(op.getScoreFactors().getTypes());
+  llvm::append_range(factors, op.getValueFactors().getTypes());
+  shape.result = inferredType(value->output, shape.sizes, factors);
+  return success();
+}
+
+static FailureOr<AttentionShape>
+inferAttention(AttentionOp::Adaptor op,
+               function_ref<InFlightDiagnostic()> emitError) {
+  AttentionShape shape;
+  if (failed(inferScores(op, shape, emitError)) ||
+      failed(inferValue(op, shape, emitError)))
+    return failure();
+  return shape;
+}
+
+LogicalResult AttentionOp::inferReturnTypes(MLIRContext *,
+                                            std::optional<Location> location,
+                                            Adaptor adaptor,
+                                            SmallVectorImpl<Type> &results) {
+  FailureOr<AttentionShape> shape =
+      inferAttention(adaptor, [&] { return mlir::emitError(*location); });
+  if (failed(shape))
+    return failure();
+  results.push_back(shape->result);
+  return success();
+}
+
+LogicalResult AttentionOp::verify() {
+  // attention_c6
+  if (bool(getPositions()) != getCausal())
+    return emitOpError("takes positions if, and only if, it is causal");
+  auto emitError = [&] { return emitOpError(); };
+  if (getPositions()) {
+    FailureOr<AttentionShape> shape =
+        inferAttention(Adaptor(*this), emitError);
+    if (failed(shape) ||
+        failed(checkRank(getPositions(), "positions", 1, emitError)) ||
+        failed(addLabelSizes("b", getPositions().getType(), shape->sizes,
+                             emitError)))
+      return failure();
+  }
+  // attention_c7
+  if (getWindow() && !getCausal())
+    return emitOpError("has a window but is not causal");
+  if (getWindow() && *getWindow() <= 0)
+    return emitOpError("window must be positive");
+  if (getSoftcap() && !(getSoftcap()->convertToDouble() > 0))
+    return emitOpError("softcap must be positive");
+  return success();
+}
+
+std::pair<StringRef, OperandRange> AttentionOp::scoreTerm(unsigned i) {
+  unsigned first = 0;
+  for (unsigned k = 0;; ++k) {
+    StringRef equation = cast<StringAttr>(getScores()[k]).getValue();
+    unsigned terms = Equation::parseVerified(equation).terms.size();
+    if (k == i)
+      return {equation, getScoreFactors().slice(first, terms)};
+    first += terms;
+  }
+}

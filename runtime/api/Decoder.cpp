@@ -1,0 +1,153 @@
+//===- Decoder.cpp - A batch of sequences, run by run ---------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/api/Decoder.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace t6 {
+
+using Prompts = absl::Span<const absl::Span<const int32_t>>;
+
+absl::StatusOr<Decoder> Decoder::create(const Artifact &artifact,
+                                        Executor &executor) {
+  Decoder decoder(executor);
+  absl::StatusOr<EntryPorts> prefill = findEntryPorts(
+      artifact, "prefill", {"tokens", "positions", "last"}, "logits");
+  if (!prefill.ok())
+    return prefill.status();
+  absl::StatusOr<EntryPorts> decode =
+      findEntryPorts(artifact, "decode", {"tokens", "positions"}, "logits");
+  if (!decode.ok())
+    return decode.status();
+  decoder.prefillPorts = *std::move(prefill);
+  decoder.decodePorts = *std::move(decode);
+  absl::Status status = decoder.readLimits(artifact);
+  if (!status.ok())
+    return status;
+  decoder.lengths.resize(decoder.rows);
+  decoder.lastTokens.resize(decoder.rows);
+  decoder.positionInput.resize(decoder.rows);
+  decoder.lastInput.resize(decoder.rows);
+  return decoder;
+}
+
+absl::Status Decoder::readLimits(const Artifact &artifact) {
+  const Program &program = artifact.program();
+  absl::StatusOr<AxisLimit> length = lengthLimit(artifact, prefillPorts, 0);
+  if (!length.ok())
+    return length.status();
+  rows = program.options.batch;
+  limit = program.options.maxLength;
+  vocab = program.model.vocabSize;
+  chunk = length->max;
+  // Executor::run checks shapes against the entry; this is what the sizes of
+  // our own memory come from.
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  auto fits = [](int64_t value) { return value >= 1 && value <= kMost; };
+  if (!fits(rows) || !fits(limit) || !fits(vocab) || !fits(chunk) ||
+      rows * chunk > kMost || rows * vocab > kMost)
+    return absl::FailedPreconditionError(absl::StrCat(
+        artifact.path(), ": program.json gives a batch of ", rows,
+        ", a maximum length of ", limit, ", a vocabulary of ", vocab,
+        " and a prefill chunk of ", chunk,
+        ", with which nothing can be generated. HINT: compile the model again"));
+  return absl::OkStatus();
+}
+
+absl::Status Decoder::runChunk(Prompts prompts, std::vector<int64_t> &done,
+                               int64_t size) {
+  tokenInput.assign(rows * size, 0);
+  std::vector<bool> ends(rows);
+  for (int64_t row = 0; row < rows; ++row) {
+    absl::Span<const int32_t> prompt = prompts[row].subspan(done[row]);
+    int64_t taken = std::min<int64_t>(size, prompt.size());
+    std::copy_n(prompt.begin(), taken, tokenInput.begin() + row * size);
+    positionInput[row] = static_cast<int32_t>(lengths[row]);
+    lastInput[row] = static_cast<int32_t>(std::max<int64_t>(taken, 1) - 1);
+    ends[row] = taken > 0 && taken == int64_t(prompt.size());
+    if (taken > 0)
+      lastTokens[row] = prompt[taken - 1];
+    lengths[row] += taken;
+    done[row] += taken;
+  }
+  absl::Status status = prefillPorts.run(
+      *executor, {viewOf(tokenInput, {rows, size}),
+                  viewOf(positionInput, {rows}), viewOf(lastInput, {rows})});
+  if (!status.ok())
+    return status;
+  absl::StatusOr<const float *> logits =
+      prefillPorts.floats(*executor, {rows, vocab});
+  if (!logits.ok())
+    return logits.status();
+  for (int64_t row = 0; row < rows; ++row)
+    if (ends[row])
+      std::copy_n(*logits + row * vocab, vocab,
+                  prefillLogits.begin() + row * vocab);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Decoder::prefill(Prompts given,
+                                      absl::FunctionRef<bool()> stop) {
+  std::vector<absl::Span<const int32_t>> prompts(given.begin(), given.end());
+  prompts.resize(rows, given[0]);
+  prefillLogits.resize(rows * vocab);
+  std::vector<int64_t> done(rows);
+  for (;;) {
+    int64_t left = 0;
+    // No row may write beyond the cache, those that have ended included.
+    int64_t room = chunk;
+    for (int64_t row = 0; row < rows; ++row) {
+      left = std::max<int64_t>(left, prompts[row].size() - done[row]);
+      room = std::min(room, limit - lengths[row]);
+    }
+    if (left == 0)
+      break;
+    if (room <= 0)
+      return absl::InternalError("a prompt does not fit behind another row");
+    if (stop())
+      return false;
+    absl::Status status = runChunk(prompts, done, std::min(left, room));
+    if (!status.ok())
+      return status;
+  }
+  current = prefillLogits.data();
+  return true;
+}
+
+absl::Status Decoder::step(absl::Span<const int32_t> tokens) {
+  for (int64_t row = 0; row < rows; ++row) {
+    size_t source = row < int64_t(tokens.size()) ? row : 0;
+    if (tokens[source] >= 0) {
+      lastTokens[row] = tokens[source];
+      ++lengths[row];
+    }
+    // A row that rests runs its last token once more, which changes nothing.
+    positionInput[row] = static_cast<int32_t>(lengths[row] - 1);
+  }
+  absl::Status status =
+      decodePorts.run(*executor, {viewOf(lastTokens, {rows, 1}),
+                                  viewOf(positionInput, {rows})});
+  if (!status.ok())
+    return status;
+  absl::StatusOr<const float *> logits =
+      decodePorts.floats(*executor, {rows, vocab});
+  if (!logits.ok())
+    return logits.status();
+  current = *logits;
+  return absl::OkStatus();
+}
+
+void Decoder::rewind(int64_t length) {
+  std::fill(lengths.begin(), lengths.end(), length);
+  std::fill(lastTokens.begin(), lastTokens.end(), 0);
+}
+
+} // namespace t6

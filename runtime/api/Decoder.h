@@ -1,0 +1,92 @@
+//===- Decoder.h - A batch of sequences, run by run -------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Feeds sequences of different lengths to the entries `prefill` and `decode`.
+// Chooses no tokens and knows no text.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef T6_RUNTIME_API_DECODER_H
+#define T6_RUNTIME_API_DECODER_H
+
+#include "runtime/api/EntryPorts.h"
+#include "runtime/artifact/Artifact.h"
+#include "runtime/engine/Executor.h"
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace t6 {
+
+/// The rows of an artifact's batch. The batch is fixed, so rows that are not
+/// used repeat what row 0 does, and nobody looks at them.
+///
+/// Runs write whole rectangles: padding behind a row's last token lands in the
+/// cache at positions that the row has not reached, and is overwritten when it
+/// does; causality hides it until then.
+class Decoder {
+public:
+  /// FailedPrecondition when `artifact` is not fit for generation.
+  static absl::StatusOr<Decoder> create(const Artifact &artifact,
+                                        Executor &executor);
+
+  int64_t batch() const { return rows; }
+  int64_t maxLength() const { return limit; }
+  int64_t vocabSize() const { return vocab; }
+
+  /// Appends prompts[i], which is not empty, to row i; all must fit. `stop` is
+  /// asked before every run; returns false if it ended the call early.
+  absl::StatusOr<bool>
+  prefill(absl::Span<const absl::Span<const int32_t>> prompts,
+          absl::FunctionRef<bool()> stop);
+
+  /// Appends tokens[i] to row i; -1 leaves the row as it is.
+  absl::Status step(absl::Span<const int32_t> tokens);
+
+  /// What follows the last token of a row, by the last call that appended to
+  /// it; valid until the next.
+  absl::Span<const float> logits(size_t row) const {
+    return absl::MakeConstSpan(current + row * vocab, vocab);
+  }
+
+  /// Tokens of a row in the cache.
+  int64_t length(size_t row) const { return lengths[row]; }
+
+  /// Declares that every row has `length` tokens: those that the cache held
+  /// there before, whatever came after.
+  void rewind(int64_t length);
+
+private:
+  Decoder(Executor &executor) : executor(&executor) {}
+  absl::Status readLimits(const Artifact &artifact);
+  absl::Status runChunk(absl::Span<const absl::Span<const int32_t>> prompts,
+                        std::vector<int64_t> &done, int64_t size);
+
+  Executor *executor;
+  EntryPorts prefillPorts;
+  EntryPorts decodePorts;
+  int64_t rows = 0;
+  int64_t limit = 0;
+  int64_t vocab = 0;
+  int64_t chunk = 0;
+  std::vector<int64_t> lengths;
+  std::vector<int32_t> lastTokens;
+  /// Inputs of a run, [rows, n] and [rows].
+  std::vector<int32_t> tokenInput;
+  std::vector<int32_t> positionInput;
+  std::vector<int32_t> lastInput;
+  /// [rows, vocab], as rows end in different runs of a prefill.
+  std::vector<float> prefillLogits;
+  const float *current = nullptr;
+};
+
+} // namespace t6
+
+#endif // T6_RUNTIME_API_DECODER_H

@@ -1,0 +1,156 @@
+//===- Model.cpp - Models: opening, weights, statistics -------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/api/Model.h"
+
+#include "runtime/api/Status.h"
+#include "runtime/engine/RandomFill.h"
+#include "runtime/io/Checkpoint.h"
+
+#include <string>
+#include <utility>
+
+using namespace t6;
+
+absl::Status t6_model::load() {
+  if (executor)
+    return absl::OkStatus();
+  ExecutorOptions options;
+  options.threads = threads;
+  absl::StatusOr<std::unique_ptr<Executor>> made =
+      Executor::create(artifact, options);
+  if (!made.ok())
+    return made.status();
+  executor = *std::move(made);
+  hasOutputs.assign(program().entries.size(), false);
+  return absl::OkStatus();
+}
+
+absl::Status t6_model::ready() {
+  if (!hasWeights && bytesOfKind(program(), BufferKind::Param) > 0)
+    return absl::InvalidArgumentError(absl::StrCat(
+        artifact->path(), " has parameters, and no weights have been loaded. "
+                          "HINT: give them with --weights model.safetensors"));
+  measuredDepth = -1;
+  return load();
+}
+
+int64_t t6::bytesOfKind(const Program &program, BufferKind kind) {
+  // The parser has checked that the sum fits.
+  int64_t bytes = 0;
+  for (const Buffer &buffer : program.buffers)
+    if (buffer.kind == kind)
+      bytes += buffer.maxBytes;
+  return bytes;
+}
+
+static absl::Status checkDevice(absl::string_view device) {
+  if (device == "cpu" || device == "auto")
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is no device '", device,
+                   "' in this build. HINT: --device cpu, or leave it out"));
+}
+
+void t6_model_options_init(t6_model_options *options) {
+  *options = {};
+  options->struct_size = sizeof(*options);
+  options->device = "auto";
+}
+
+t6_status *t6_model_open(const char *path, const t6_model_options *given,
+                         t6_model **model) {
+  if (!path || !model)
+    return nullArgument(path ? "model" : "path");
+  absl::StatusOr<t6_model_options> options =
+      readOptions(given, t6_model_options_init);
+  T6_RETURN_IF_ERROR(options.status());
+  T6_RETURN_IF_ERROR(checkDevice(options->device ? options->device : "auto"));
+  absl::StatusOr<std::shared_ptr<const Artifact>> artifact =
+      Artifact::open(path);
+  T6_RETURN_IF_ERROR(artifact.status());
+  auto opened = std::make_unique<t6_model>();
+  opened->artifact = *std::move(artifact);
+  opened->threads = options->threads;
+  *model = opened.release();
+  return nullptr;
+}
+
+void t6_model_close(t6_model *model) { delete model; }
+
+t6_status *t6_model_load_weights(t6_model *model, const char *const *paths,
+                                 size_t count) {
+  if (!model || (count > 0 && !paths))
+    return nullArgument(model ? "paths" : "model");
+  absl::StatusOr<std::unique_ptr<Checkpoint>> checkpoint =
+      Checkpoint::open(std::vector<std::string>(paths, paths + count));
+  T6_RETURN_IF_ERROR(checkpoint.status());
+  T6_RETURN_IF_ERROR(model->load());
+  // A failure leaves some parameters of the old weights and some of the new.
+  model->hasWeights = false;
+  model->measuredDepth = -1;
+  T6_RETURN_IF_ERROR(model->executor->bindParams(*std::move(checkpoint)));
+  model->randomWeights = HostMemory();
+  model->hasWeights = true;
+  return nullptr;
+}
+
+t6_status *t6_model_random_weights(t6_model *model, uint64_t seed) {
+  if (!model)
+    return nullArgument("model");
+  T6_RETURN_IF_ERROR(model->load());
+  const Program &program = model->program();
+  int64_t bytes = 0;
+  for (const Buffer &buffer : program.buffers)
+    if (buffer.kind == BufferKind::Param)
+      bytes += alignBuffer(buffer.maxBytes);
+  absl::StatusOr<HostMemory> memory =
+      HostMemory::allocate(bytes, "random weights");
+  T6_RETURN_IF_ERROR(memory.status());
+  char *next = memory->data();
+  for (size_t i = 0; i < program.buffers.size(); ++i) {
+    const Buffer &buffer = program.buffers[i];
+    if (buffer.kind != BufferKind::Param)
+      continue;
+    // The usual spread of an initialised model, so that nothing overflows.
+    fillUniform(model->executor->threadPool(), buffer.dtype, next,
+                buffer.maxBytes / byteSize(buffer.dtype),
+                seedFor(seed, buffer.name), 0.03);
+    model->executor->bindParam(static_cast<int>(i), next);
+    next += alignBuffer(buffer.maxBytes);
+  }
+  model->randomWeights = *std::move(memory);
+  model->hasWeights = true;
+  model->measuredDepth = -1;
+  return nullptr;
+}
+
+void t6_model_get_stats(const t6_model *model, t6_model_stats *stats) {
+  const Program &program = model->program();
+  t6_model_stats value = {};
+  value.batch = program.options.batch;
+  value.max_length = program.options.maxLength;
+  value.prefill_chunk = program.options.prefillChunk;
+  value.vocab_size = program.model.vocabSize;
+  value.parameters = program.model.parameters;
+  value.param_bytes = bytesOfKind(program, BufferKind::Param);
+  value.cache_bytes = bytesOfKind(program, BufferKind::State);
+  value.cache_bytes_per_token = program.model.cacheBytesPerToken;
+  if (model->executor) {
+    value.mapped_weight_bytes = model->executor->mappedParamBytes();
+    value.copied_weight_bytes = model->executor->ownedParamBytes();
+    value.threads = model->executor->threadPool().threads();
+  }
+  writeResult(value, stats);
+}
+
+const char *t6_model_warning(const t6_model *model, size_t index) {
+  if (!model->executor || index >= model->executor->warnings().size())
+    return nullptr;
+  return model->executor->warnings()[index].c_str();
+}
+
+void t6_model_cancel(t6_model *model) { model->cancelled.store(true); }

@@ -1,0 +1,117 @@
+//===- Run.cpp - Any entry, from memory or from files ---------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/api/Model.h"
+#include "runtime/api/Status.h"
+#include "runtime/io/Safetensors.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+using namespace t6;
+
+static absl::Status runEntry(t6_model &model, absl::string_view entry,
+                             const std::map<std::string, TensorView> &inputs,
+                             std::map<std::string, TensorView> &outputs) {
+  if (model.takeCancel())
+    return absl::CancelledError("the run was interrupted");
+  absl::Status status = model.executor->run(entry, inputs, &outputs);
+  if (status.ok())
+    model.hasOutputs[model.program().findEntry(entry)] = true;
+  return status;
+}
+
+t6_status *t6_run_file(t6_model *model, const char *entry, const char *inputs,
+                       const char *outputs) {
+  if (!model || !entry || !inputs || !outputs)
+    return nullArgument("model, entry, inputs or outputs");
+  absl::StatusOr<std::unique_ptr<SafetensorsFile>> file =
+      SafetensorsFile::open(inputs);
+  T6_RETURN_IF_ERROR(file.status());
+  T6_RETURN_IF_ERROR(model->ready());
+  std::map<std::string, TensorView> given, made;
+  for (const NamedTensor &tensor : (*file)->tensors())
+    given[tensor.name] = tensor.tensor;
+  model->executor->resetState();
+  absl::Status status = runEntry(*model, entry, given, made);
+  if (absl::IsInvalidArgument(status))
+    status = absl::InvalidArgumentError(
+        absl::StrCat(inputs, ": ", status.message()));
+  T6_RETURN_IF_ERROR(status);
+  std::vector<NamedTensor> tensors;
+  for (const auto &output : made)
+    tensors.push_back({output.first, output.second});
+  return toC(writeSafetensors(outputs, tensors, {{"entry", entry}}));
+}
+
+static absl::StatusOr<TensorView> viewOfTensor(const t6_tensor &tensor) {
+  if (!tensor.name || !tensor.dtype || tensor.rank > T6_MAX_RANK)
+    return absl::InvalidArgumentError(
+        "a tensor has no name, no dtype, or more than 8 dimensions");
+  absl::StatusOr<DType> dtype = parseDType(tensor.dtype);
+  if (!dtype.ok())
+    return absl::InvalidArgumentError(absl::StrCat(
+        "input '", tensor.name, "': ", dtype.status().message()));
+  TensorView view;
+  view.dtype = *dtype;
+  view.shape.assign(tensor.shape, tensor.shape + tensor.rank);
+  view.data = tensor.data;
+  view.bytes = tensor.bytes;
+  return view;
+}
+
+t6_status *t6_run(t6_model *model, const char *entry, const t6_tensor *inputs,
+                  size_t count) {
+  if (!model || !entry || (!inputs && count > 0))
+    return nullArgument("model, entry or inputs");
+  std::map<std::string, TensorView> given, made;
+  for (size_t i = 0; i < count; ++i) {
+    absl::StatusOr<TensorView> view = viewOfTensor(inputs[i]);
+    T6_RETURN_IF_ERROR(view.status());
+    given[inputs[i].name] = *std::move(view);
+  }
+  T6_RETURN_IF_ERROR(model->ready());
+  return toC(runEntry(*model, entry, given, made));
+}
+
+t6_status *t6_output(const t6_model *model, const char *entry, const char *name,
+                     t6_tensor *output) {
+  if (!model || !entry || !name || !output)
+    return nullArgument("model, entry, name or output");
+  int index = model->program().findEntry(entry);
+  if (index < 0 || !model->executor || !model->hasOutputs[index])
+    return toC(absl::InvalidArgumentError(absl::StrCat(
+        "the entry '", entry, "' has not been run. HINT: call t6_run")));
+  const Entry &what = model->program().entries[index];
+  auto found =
+      std::find_if(what.outputs.begin(), what.outputs.end(),
+                   [&](const Port &port) { return port.name == name; });
+  if (found == what.outputs.end())
+    return toC(absl::InvalidArgumentError(absl::StrCat(
+        "the entry '", entry, "' has no output '", name,
+        "'. HINT: t6_model_info lists them")));
+  const TensorView &view = model->executor->output(
+      index, static_cast<int>(found - what.outputs.begin()));
+  *output = {};
+  output->name = found->name.c_str();
+  output->dtype = t6::name(view.dtype).data(); // A literal.
+  output->rank = view.shape.size();
+  std::copy(view.shape.begin(), view.shape.end(), output->shape);
+  output->data = view.data;
+  output->bytes = view.bytes;
+  return nullptr;
+}
+
+t6_status *t6_reset(t6_model *model) {
+  if (!model)
+    return nullArgument("model");
+  T6_RETURN_IF_ERROR(model->ready());
+  model->executor->resetState();
+  return nullptr;
+}

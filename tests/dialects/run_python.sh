@@ -1,0 +1,3 @@
+#!/bin/bash
+# Runs a Python program with its arguments: a test without a Python toolchain.
+exec /usr/bin/python3 "$@"

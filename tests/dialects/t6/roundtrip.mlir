@@ -1,0 +1,76 @@
+// RUN: tpa-opt %s --verify-roundtrip | FileCheck %s
+
+// CHECK: t6.model @nano uses @tpa {
+// CHECK-SAME: context_length = 256 : i64, ffn = 170 : i64, layers = 2 : i64, sizes = {D = 16 : i64, H = 6 : i64, R_Q = 3 : i64}, vocab = 256 : i64, width = 64 : i64}
+t6.model @nano uses @tpa {
+  vocab = 256, layers = 2, width = 64, ffn = 170, context_length = 256,
+  sizes = {H = 6, D = 16, R_Q = 3}}
+
+// CHECK: t6.model @llama uses @gqa {
+// CHECK-SAME: checkpoint = #t6.checkpoint<llama>
+// CHECK-SAME: norm_eps = 1.000000e-05 : f64
+// CHECK-SAME: tied = false
+t6.model @llama uses @gqa {
+  vocab = 256, layers = 2, width = 64, ffn = 170, context_length = 256,
+  sizes = {H = 4, G = 2, D = 16}, norm_eps = 1.0e-5 : f64, tied = false,
+  checkpoint = #t6.checkpoint<llama>}
+
+// What is said as the default is not said.
+// CHECK: t6.model @defaults
+// CHECK-NOT: norm_eps
+// CHECK-NOT: tied
+// CHECK-NOT: checkpoint
+t6.model @defaults uses @tpa {
+  vocab = 1, layers = 1, width = 1, ffn = 1, context_length = 1, sizes = {},
+  norm_eps = 1.1920928955078125e-07 : f64, tied = true, checkpoint = #t6.checkpoint<reference>}
+
+// CHECK-LABEL: @params
+func.func @params() -> (tensor<?x?x?xf32>, tensor<16xbf16>) {
+  // CHECK: t6.param "attn.c_qkv.W_A_q.weight" "(H R_Q) C" : tensor<?x?x?xf32>
+  %w = t6.param "attn.c_qkv.W_A_q.weight" "(H R_Q) C" : tensor<?x?x?xf32>
+  // CHECK: t6.param "norm" "D+P" : tensor<16xbf16>
+  %g = t6.param "norm" "D+P" : tensor<16xbf16>
+  return %w, %g : tensor<?x?x?xf32>, tensor<16xbf16>
+}
+
+// CHECK-LABEL: @split
+func.func @split(%x: tensor<1x?x40xf32>) -> (tensor<1x?x32xf32>, tensor<1x?x8xf32>) {
+  // CHECK: %{{.*}}:2 = t6.split %{{.*}} axis 2 ["L", "P"] : tensor<1x?x40xf32> -> tensor<1x?x32xf32>, tensor<1x?x8xf32>
+  %a, %b = t6.split %x axis 2 ["L", "P"] : tensor<1x?x40xf32> -> tensor<1x?x32xf32>, tensor<1x?x8xf32>
+  return %a, %b : tensor<1x?x32xf32>, tensor<1x?x8xf32>
+}
+
+// CHECK-LABEL: @layers
+func.func @layers(%tokens: tensor<1x?xi32>, %table: tensor<256x64xbf16>, %w: tensor<170x64xf32>,
+                  %g: tensor<64xf32>, %last: tensor<1xi32>) -> tensor<1x1x170xf32> {
+  // CHECK: t6.embedding %{{.*}}, %{{.*}} : tensor<1x?xi32>, tensor<256x64xbf16>
+  %x = t6.embedding %tokens, %table : tensor<1x?xi32>, tensor<256x64xbf16>
+  // CHECK: t6.rms_norm %{{.*}} {eps = 1.000000e-05 : f64} : tensor<1x?x64xf32>
+  %n = t6.rms_norm %x {eps = 1.0e-5 : f64} : tensor<1x?x64xf32>
+  // CHECK: t6.rms_norm %{{.*}}, %{{.*}} {eps = 1.000000e-05 : f64} : tensor<1x?x64xf32>, tensor<64xf32>
+  %m = t6.rms_norm %n, %g {eps = 1.0e-5 : f64} : tensor<1x?x64xf32>, tensor<64xf32>
+  // CHECK: t6.linear %{{.*}}, %{{.*}} : tensor<1x?x64xf32>, tensor<170x64xf32>
+  %y = t6.linear %m, %w : tensor<1x?x64xf32>, tensor<170x64xf32>
+  // CHECK: t6.swiglu %{{.*}}, %{{.*}} : tensor<1x?x170xf32>
+  %z = t6.swiglu %y, %y : tensor<1x?x170xf32>
+  // CHECK: t6.select_token %{{.*}}[%{{.*}}] : tensor<1x?x170xf32>, tensor<1xi32>
+  %o = t6.select_token %z[%last] : tensor<1x?x170xf32>, tensor<1xi32>
+  return %o : tensor<1x1x170xf32>
+}
+
+// CHECK-LABEL: @cross_entropy
+func.func @cross_entropy(%logits: tensor<1x?x256xf32>, %targets: tensor<1x?xi32>) -> (tensor<1xf32>, tensor<1x?xf32>) {
+  // CHECK: t6.cross_entropy %{{.*}}, %{{.*}} : tensor<1x?x256xf32>, tensor<1x?xi32>
+  %loss, %token_loss = t6.cross_entropy %logits, %targets : tensor<1x?x256xf32>, tensor<1x?xi32>
+  return %loss, %token_loss : tensor<1xf32>, tensor<1x?xf32>
+}
+
+// CHECK-LABEL: @cache
+func.func @cache(%cache: tensor<1x1024x2x64xbf16>, %x: tensor<1x?x2x64xf32>, %pos: tensor<1xi32>, %m: index)
+    -> tensor<1x?x2x64xbf16> {
+  // CHECK: t6.cache_append %{{.*}}, %{{.*}} at %{{.*}} : tensor<1x1024x2x64xbf16>, tensor<1x?x2x64xf32>, tensor<1xi32>
+  %c = t6.cache_append %cache, %x at %pos : tensor<1x1024x2x64xbf16>, tensor<1x?x2x64xf32>, tensor<1xi32>
+  // CHECK: t6.cache_read %{{.*}}[%{{.*}}] : tensor<1x1024x2x64xbf16>
+  %k = t6.cache_read %c[%m] : tensor<1x1024x2x64xbf16>
+  return %k : tensor<1x?x2x64xbf16>
+}

@@ -1,0 +1,105 @@
+// RUN: tpa-opt %s --verify-roundtrip | FileCheck %s
+
+// CHECK-LABEL: @einsum
+func.func @einsum(%bq: tensor<1x1x6x64xf32>, %bk: tensor<1x?x2x64xbf16>) -> tensor<1x1x?x6x2xf32> {
+  // CHECK: tpa.einsum "bnrd,bmsd->bnmrs"(%{{.*}}, %{{.*}}) : tensor<1x1x6x64xf32>, tensor<1x?x2x64xbf16>
+  %p = tpa.einsum "bnrd,bmsd->bnmrs"(%bq, %bk) : tensor<1x1x6x64xf32>, tensor<1x?x2x64xbf16>
+  return %p : tensor<1x1x?x6x2xf32>
+}
+
+// CHECK-LABEL: @einsum_scale
+func.func @einsum_scale(%x: tensor<4x?xf64>) -> tensor<?x4xf64> {
+  // CHECK: tpa.einsum "ab->ba"(%{{.*}}) {scale = 1.250000e-01 : f64} : tensor<4x?xf64>
+  %y = tpa.einsum "ab->ba"(%x) {scale = 0.125 : f64} : tensor<4x?xf64>
+  return %y : tensor<?x4xf64>
+}
+
+// A term without labels is a number; so is an output without labels.
+// CHECK-LABEL: @einsum_scalars
+func.func @einsum_scalars(%x: tensor<4xf32>, %s: tensor<f32>) -> tensor<f32> {
+  // CHECK: tpa.einsum "a,->"(%{{.*}}, %{{.*}}) : tensor<4xf32>, tensor<f32>
+  %y = tpa.einsum "a,->"(%x, %s) : tensor<4xf32>, tensor<f32>
+  return %y : tensor<f32>
+}
+
+// CHECK-LABEL: @factorize
+func.func @factorize(%x: tensor<1x?x768xf32>, %wa: tensor<34x6x768xf32>, %wb: tensor<6x64x768xbf16>)
+    -> (tensor<1x?x6x34xf32>, tensor<1x?x6x64xf32>) {
+  // CHECK: tpa.factorize %{{.*}}, %{{.*}}, %{{.*}} : tensor<1x?x768xf32>, tensor<34x6x768xf32>, tensor<6x64x768xbf16>
+  %a, %b = tpa.factorize %x, %wa, %wb : tensor<1x?x768xf32>, tensor<34x6x768xf32>, tensor<6x64x768xbf16>
+  return %a, %b : tensor<1x?x6x34xf32>, tensor<1x?x6x64xf32>
+}
+
+// CHECK-LABEL: @materialize
+func.func @materialize(%a: tensor<1x1x6x34xf32>, %b: tensor<1x1x6x64xf32>) -> tensor<1x1x34x64xf32> {
+  // CHECK: tpa.materialize %{{.*}}, %{{.*}} : tensor<1x1x6x34xf32>, tensor<1x1x6x64xf32>
+  %q = tpa.materialize %a, %b : tensor<1x1x6x34xf32>, tensor<1x1x6x64xf32>
+  return %q : tensor<1x1x34x64xf32>
+}
+
+// CHECK-LABEL: @rope
+func.func @rope(%x: tensor<1x?x2x64xf32>, %pos: tensor<1xi32>) -> tensor<1x?x2x64xf32> {
+  // CHECK: tpa.rope %{{.*}} at %{{.*}} {rope = #tpa.rope<transposed = true, table = bf16>} : tensor<1x?x2x64xf32>, tensor<1xi32>
+  %y = tpa.rope %x at %pos {rope = #tpa.rope<transposed = true, table = bf16>} : tensor<1x?x2x64xf32>, tensor<1xi32>
+  return %y : tensor<1x?x2x64xf32>
+}
+
+// CHECK-LABEL: @rope_attribute
+// CHECK-SAME: all = #tpa.rope<theta = 5.000000e+05 : f64, pairs = interleaved, transposed = true, table = bf16>
+// CHECK-SAME: defaults = #tpa.rope
+// CHECK-NOT: <
+// CHECK-SAME: pairs = #tpa.rope<pairs = interleaved>
+// CHECK-SAME: same = #tpa.rope}
+func.func private @rope_attribute() attributes {
+  all = #tpa.rope<theta = 5.0e5 : f64, pairs = interleaved, transposed = true, table = bf16>,
+  defaults = #tpa.rope,
+  pairs = #tpa.rope<pairs = interleaved>,
+  same = #tpa.rope<theta = 1.0e4 : f64, pairs = half, transposed = false, table = f32>}
+
+// CHECK-LABEL: @normalizers
+// CHECK-SAME: all = [#tpa.normalizer<softmax>, #tpa.normalizer<sigmoid>, #tpa.normalizer<none>]
+func.func private @normalizers() attributes {
+  all = [#tpa.normalizer<softmax>, #tpa.normalizer<sigmoid>, #tpa.normalizer<none>]}
+
+// CHECK-LABEL: @attention
+func.func @attention(%q: tensor<1x?x4x8xf32>, %k: tensor<1x?x4x8xf32>, %v: tensor<1x?x4x16xbf16>) -> tensor<1x?x4x16xf32> {
+  // CHECK: tpa.attention ["bnhd,bmhd->bhnm"](%{{.*}}, %{{.*}}) value "bhnm,bmhe->bnhe"(%{{.*}}) :
+  // CHECK-SAME: (tensor<1x?x4x8xf32>, tensor<1x?x4x8xf32>), (tensor<1x?x4x16xbf16>)
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %k) value "bhnm,bmhe->bnhe"(%v)
+      : (tensor<1x?x4x8xf32>, tensor<1x?x4x8xf32>), (tensor<1x?x4x16xbf16>)
+  return %o : tensor<1x?x4x16xf32>
+}
+
+// CHECK-LABEL: @attention_causal
+func.func @attention_causal(%aq: tensor<1x1x6x34xf32>, %bq: tensor<1x1x6x64xf32>,
+                            %ak: tensor<1x?x2x34xf32>, %bk: tensor<1x?x2x64xf32>,
+                            %av: tensor<1x?x2x34xf32>, %bv: tensor<1x?x2x64xf32>,
+                            %pos: tensor<1xi32>) -> tensor<1x1x34x64xf32> {
+  // CHECK: tpa.attention ["bnrh,bnrd,bmsh,bmsd->bhnm"](%{{.*}}) value "bhnm,bmuh,bmue->bnhe"(%{{.*}}) at %{{[^ ]*}}
+  // CHECK-SAME: {causal, normalizer = #tpa.normalizer<sigmoid>, per_sqrt = "D", scale = 1.000000e-02 : f64, softcap = 3.000000e+01 : f64, window = 128 : i64}
+  %o = tpa.attention ["bnrh,bnrd,bmsh,bmsd->bhnm"](%aq, %bq, %ak, %bk)
+         value "bhnm,bmuh,bmue->bnhe"(%av, %bv) at %pos
+         {scale = 1.0e-2 : f64, per_sqrt = "D", causal, window = 128, softcap = 30.0 : f64,
+          normalizer = #tpa.normalizer<sigmoid>}
+      : (tensor<1x1x6x34xf32>, tensor<1x1x6x64xf32>, tensor<1x?x2x34xf32>, tensor<1x?x2x64xf32>),
+        (tensor<1x?x2x34xf32>, tensor<1x?x2x64xf32>), tensor<1xi32>
+  return %o : tensor<1x1x34x64xf32>
+}
+
+// Two score terms, one of them with a key shared by all heads.
+// CHECK-LABEL: @attention_scores
+func.func @attention_scores(%q: tensor<2x?x4x8xf32>, %k: tensor<2x?x4x8xf32>,
+                            %q_p: tensor<2x?x4x2xf32>, %k_p: tensor<2x?x2xf32>,
+                            %v: tensor<2x?x4x8xf32>) -> tensor<2x?x4x8xf32> {
+  // CHECK: tpa.attention ["bnhd,bmhd->bhnm", "bnhp,bmp->bhnm"]
+  %o = tpa.attention ["bnhd,bmhd->bhnm", "bnhp,bmp->bhnm"](%q, %k, %q_p, %k_p) value "bhnm,bmhe->bnhe"(%v)
+      : (tensor<2x?x4x8xf32>, tensor<2x?x4x8xf32>, tensor<2x?x4x2xf32>, tensor<2x?x2xf32>), (tensor<2x?x4x8xf32>)
+  return %o : tensor<2x?x4x8xf32>
+}
+
+// CHECK-LABEL: @softmax
+func.func @softmax(%l: tensor<1x34x1x?xf32>) -> tensor<1x34x1x?xf32> {
+  // CHECK: tpa.softmax %{{.*}} : tensor<1x34x1x?xf32>
+  %w = tpa.softmax %l : tensor<1x34x1x?xf32>
+  return %w : tensor<1x34x1x?xf32>
+}

@@ -1,0 +1,49 @@
+//===- ConvertCommand.cpp - t6 convert ------------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/t6/Command.h"
+#include "tools/t6/Console.h"
+
+namespace t6::cli {
+namespace {
+
+class ConvertCommand : public Command {
+public:
+  const char *name() const override { return "convert"; }
+  const char *summary() const override {
+    return "Convert a pytorch_model.bin to safetensors";
+  }
+  void declare(Options &options) override {
+    options.positional("input", input, "pytorch_model.bin or *.index.json");
+    options.positional("output", output, "Safetensors file to write");
+  }
+  int run() override {
+    t6_convert_result result = {};
+    result.struct_size = sizeof(result);
+    if (t6_status *status =
+            t6_convert(input.c_str(), output.c_str(), &result))
+      return fail(status);
+    std::string aliases =
+        result.aliases == 0 ? ""
+                            : format(" and %lld names of tied tensors",
+                                     static_cast<long long>(result.aliases));
+    printLine(format("%lld tensors%s, %s",
+                     static_cast<long long>(result.tensors), aliases.c_str(),
+                     bytesText(result.bytes).c_str()));
+    return kFine;
+  }
+
+private:
+  std::string input, output;
+};
+
+} // namespace
+
+std::unique_ptr<Command> makeConvertCommand() {
+  return std::make_unique<ConvertCommand>();
+}
+
+} // namespace t6::cli
