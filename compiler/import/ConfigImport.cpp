@@ -110,7 +110,8 @@ static void readTpa(ConfigReader &config, Description &model, int64_t heads,
   model.rotaryKey = "head_dim";
   model.rotary = config.size("head_dim", 64);
   model.attention = factorQuery ? "tpa" : "tpa_kvonly";
-  model.sizes = {{"H", heads}, {"D", model.rotary}, {"R_K", rank}, {"R_V", rank}};
+  model.sizes = {
+      {"H", heads}, {"D", model.rotary}, {"R_K", rank}, {"R_V", rank}};
   if (factorQuery)
     model.sizes.push_back({"R_Q", config.size("q_rank", 6)});
 }
@@ -125,8 +126,8 @@ static void readMha(ConfigReader &config, Description &model, int64_t heads) {
 
 static void readGqa(ConfigReader &config, Description &model, int64_t heads,
                     bool single) {
-  int64_t group = single ? config.size("group_size", heads)
-                         : config.size("group_size", 4);
+  int64_t group =
+      single ? config.size("group_size", heads) : config.size("group_size", 4);
   if (single && group != heads)
     config.error("group_size",
                  "is " + Twine(group) + ", but one group of n_head = " +
@@ -235,8 +236,9 @@ static void refuseVariants(ConfigReader &config) {
   std::string activation = config.text("hidden_act", "silu");
   if (activation != "silu")
     config.error("hidden_act",
-                 "is \"" + activation + "\", but the feed-forward layer is "
-                 "gated by silu",
+                 "is \"" + activation +
+                     "\", but the feed-forward layer is "
+                     "gated by silu",
                  "use a checkpoint that was trained with silu");
   if (config.has("sliding_window"))
     config.error("sliding_window", "limits attention, which LLaMA does not",
@@ -349,7 +351,8 @@ static void insertSubln(func::FuncOp function, StringRef size) {
   AttentionOp attention = *function.getOps<AttentionOp>().begin();
   OpBuilder builder(attention);
   Location loc = attention.getLoc();
-  auto type = RankedTensorType::get({ShapedType::kDynamic}, builder.getF32Type());
+  auto type =
+      RankedTensorType::get({ShapedType::kDynamic}, builder.getF32Type());
   Value weight = t6::ParamOp::create(builder, loc, type,
                                      StringRef("attn.subln.weight"), size);
   builder.setInsertionPointAfter(attention);
@@ -362,9 +365,9 @@ static void setTheta(func::FuncOp function, double theta) {
   Builder builder(function.getContext());
   function.walk([&](RopeOp op) {
     RopeAttr rope = op.getRope();
-    op.setRopeAttr(RopeAttr::get(op.getContext(), builder.getF64FloatAttr(theta),
-                                 rope.getPairs(), rope.getTransposed(),
-                                 rope.getTable()));
+    op.setRopeAttr(
+        RopeAttr::get(op.getContext(), builder.getF64FloatAttr(theta),
+                      rope.getPairs(), rope.getTransposed(), rope.getTable()));
   });
 }
 
@@ -374,12 +377,12 @@ static OwningOpRef<ModuleOp> build(const Description &model, Location loc,
   OpBuilder builder = OpBuilder::atBlockEnd(module->getBody());
   SmallVector<NamedAttribute> sizes;
   for (auto [size, value] : model.sizes)
-    sizes.push_back(builder.getNamedAttr(size, builder.getI64IntegerAttr(value)));
-  t6::ModelOp::create(builder, loc, name, model.attention, model.vocab,
-                      model.layers, model.width, model.ffn, model.context,
-                      builder.getDictionaryAttr(sizes),
-                      llvm::APFloat(model.normEps), model.tied,
-                      model.checkpoint);
+    sizes.push_back(
+        builder.getNamedAttr(size, builder.getI64IntegerAttr(value)));
+  t6::ModelOp::create(
+      builder, loc, name, model.attention, model.vocab, model.layers,
+      model.width, model.ffn, model.context, builder.getDictionaryAttr(sizes),
+      llvm::APFloat(model.normEps), model.tied, model.checkpoint);
   if (model.sublnSize.empty() && model.theta == 10000.0)
     return module;
   func::FuncOp function = importAttention(*module, model.attention);

@@ -64,8 +64,8 @@ protected:
       std::string text;
       llvm::raw_string_ostream stream(text);
       if (auto place = dyn_cast<FileLineColLoc>(diagnostic.getLocation()))
-        stream << place.getFilename().getValue() << ":" << place.getLine() << ":"
-               << place.getColumn() << ": ";
+        stream << place.getFilename().getValue() << ":" << place.getLine()
+               << ":" << place.getColumn() << ": ";
       stream << diagnostic;
       messages.push_back(text);
     });
@@ -109,12 +109,12 @@ protected:
     std::string folder = "tests/data/" + name;
     auto config = llvm::MemoryBuffer::getFile(folder + "/config.json");
     ASSERT_TRUE(bool(config));
-    auto module =
-        import((*config)->getBuffer(), "", folder + "/config.json");
+    auto module = import((*config)->getBuffer(), "", folder + "/config.json");
     ASSERT_TRUE(module) << (messages.empty() ? "" : messages.front());
     EXPECT_EQ(modelOf(*module).getSymName(), name);
     EXPECT_EQ(modelOf(*module).getAttention(), attention);
-    EXPECT_EQ(paramShapes(*module), storedShapes(folder + "/weights.safetensors"));
+    EXPECT_EQ(paramShapes(*module),
+              storedShapes(folder + "/weights.safetensors"));
   }
 
   MLIRContext context;
@@ -141,11 +141,13 @@ TEST_F(ConfigImport, HasTheReferencesDefaults) {
   };
   const Case cases[] = {
       {"t6", {{"H", 22}, {"D", 64}, {"R_Q", 6}, {"R_K", 2}, {"R_V", 2}}},
-      {"t6-kvonly", {{"H", 22}, {"D", 64}, {"R_K", 2}, {"R_V", 2}, {"R_Q", -1}}},
+      {"t6-kvonly",
+       {{"H", 22}, {"D", 64}, {"R_K", 2}, {"R_V", 2}, {"R_Q", -1}}},
       {"mha", {{"H", 6}, {"D", 128}}},
       {"gqa", {{"G", 6}, {"J", 4}, {"D", 64}}},
       {"mqa", {{"G", 1}, {"J", 24}, {"D", 64}}},
-      {"mla", {{"H", 13}, {"D", 64}, {"P", 32}, {"E", 64}, {"L", 256}, {"L_Q", 512}}},
+      {"mla",
+       {{"H", 13}, {"D", 64}, {"P", 32}, {"E", 64}, {"L", 256}, {"L_Q", 512}}},
   };
   for (const Case &expected : cases) {
     SCOPED_TRACE(expected.arch.str());
@@ -167,7 +169,8 @@ TEST_F(ConfigImport, HasTheReferencesDefaults) {
 
 TEST_F(ConfigImport, ArchitectureOverridesDetection) {
   // What the reference's training script writes for its MHA baseline.
-  StringRef json = R"({"n_layer": 12, "n_head": 12, "n_embd": 768, "head_dim": 64,
+  StringRef json =
+      R"({"n_layer": 12, "n_head": 12, "n_embd": 768, "head_dim": 64,
       "rank": 2, "q_rank": 6, "block_size": 1024, "model_type": "gpt2"})";
   EXPECT_EQ(modelOf(*import(json)).getAttention(), "tpa");
   auto module = import(json, "mha");
@@ -318,7 +321,8 @@ std::vector<BadConfig> badConfigs() {
   add(key(R"("rank": 0)"), "\"rank\" is 0, but must be an integer from 1");
   add(key(R"("q_rank": 0)"), "\"q_rank\" is 0");
   add(key(R"("n_head": -4)"), "\"n_head\" is -4");
-  add(key(R"("n_layer": "12")"), "\"n_layer\" is \"12\", but must be an integer");
+  add(key(R"("n_layer": "12")"),
+      "\"n_layer\" is \"12\", but must be an integer");
   add(key(R"("n_embd": 768.5)"), "\"n_embd\" is 768.5");
   add(key(R"("vocab_size": true)"), "\"vocab_size\" is true");
   add(key(R"("vocab_size": [50304])"), "\"vocab_size\" is [50304]");
@@ -347,12 +351,14 @@ std::vector<BadConfig> badConfigs() {
   auto hf = [](StringRef more, StringRef arch = "") {
     return std::pair(llamaWith("\n" + more.str()), arch);
   };
-  add(hf(R"("num_key_value_heads": 4)"), "not a multiple of num_key_value_heads = 4",
-      "2:53");
+  add(hf(R"("num_key_value_heads": 4)"),
+      "not a multiple of num_key_value_heads = 4", "2:53");
   add(hf(R"("head_dim": 7)"), "\"head_dim\" makes the rotary width 7", "3:1");
   add(hf(R"("rope_scaling": {"type": "yarn"})"), "of type \"yarn\"", "3:1");
-  add(hf(R"("rope_parameters": {"rope_type": "llama3"})"), "of type \"llama3\"", "3:1");
-  add(hf(R"("rope_parameters": {"rope_theta": -1})"), "is -1, but must be a number", "3:1");
+  add(hf(R"("rope_parameters": {"rope_type": "llama3"})"), "of type \"llama3\"",
+      "3:1");
+  add(hf(R"("rope_parameters": {"rope_theta": -1})"),
+      "is -1, but must be a number", "3:1");
   add(hf(R"("rope_scaling": 2.0)"), "must be an object", "3:1");
   add(hf(R"("rope_theta": "1e4")"), "must be a number above zero", "3:1");
   add(hf(R"("rms_norm_eps": 0)"), "must be a number above zero", "3:1");
@@ -367,8 +373,10 @@ std::vector<BadConfig> badConfigs() {
   add(hf(R"("partial_rotary_factor": 0.5)"), "rotate a part", "3:1");
   add(key(R"("hidden_size": 48)", ""), "\"vocab_size\" is missing", "1:1");
   // Text.
-  add(key(R"("n_head": 6, "n_head": 8)"), "key \"n_head\" is given twice", "2:16");
-  add(key(R"("n_head": 6, "n_\u0068ead": 8)"), "key \"n_head\" is given twice", "2:16");
+  add(key(R"("n_head": 6, "n_head": 8)"), "key \"n_head\" is given twice",
+      "2:16");
+  add(key(R"("n_head": 6, "n_\u0068ead": 8)"), "key \"n_head\" is given twice",
+      "2:16");
   add(key(R"("a": {"b": 1, "b": 2})"), "key \"b\" is given twice", "2:17");
   add(key(R"("n_head": )"), "the file is not JSON", "2:13");
   add({"", "t6"}, "the file is not JSON", "1:0");
@@ -376,11 +384,13 @@ std::vector<BadConfig> badConfigs() {
   add({"{\"\xff\": 6}", "t6"}, "the file is not JSON", "1:2");
   add({"[]", "t6"}, "the file is not a JSON object", "1:1");
   add({std::string(1 << 20, '['), "t6"}, "nests deeper", "1:33");
-  add({std::string((1 << 20) + 1, ' '), "t6"}, "is larger than any config", "1:1");
+  add({std::string((1 << 20) + 1, ' '), "t6"}, "is larger than any config",
+      "1:1");
   add({"{}", ""}, "tells no architecture", "1:1");
   add({R"({"n_embd": 768, "n_positions": 1024, "model_type": "gpt2"})", ""},
       "tells no architecture", "1:1");
-  add(key(R"("hidden_size": 48)", "t6"), "\"hidden_size\" is a key of Hugging Face");
+  add(key(R"("hidden_size": 48)", "t6"),
+      "\"hidden_size\" is a key of Hugging Face");
   add({"{}", "rwkv"}, "architecture 'rwkv', which is not known", "1:1");
   return cases;
 }

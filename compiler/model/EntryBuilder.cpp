@@ -157,6 +157,12 @@ Value EntryBuilder::load(OpBuilder &builder, const Twine &name, ValueRange sizes
 // The block, one function per entry
 //===----------------------------------------------------------------------===//
 
+SmallVector<StringRef> EntryBuilder::scalarsOf(StringRef entry) {
+  if (entry == "prefill")
+    return {"n", "m"};
+  return {entry == "decode" ? "m" : "n"};
+}
+
 Value EntryBuilder::blockParam(func::FuncOp block, StringRef name) {
   unsigned first = block.getNumArguments() - params.size();
   for (auto [i, param] : llvm::enumerate(params))
@@ -181,7 +187,7 @@ FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
   // Loss starts every row at position zero; the cached entries where told to.
   Value positions =
       hasCache(entry)
-          ? Value(block.getArgument(2))
+          ? Value(block.getArgument(xIndex(entry) - 1))
           : arith::ConstantOp::create(
                 builder, loc,
                 DenseElementsAttr::get(cast<ShapedType>(positionsType),
@@ -200,13 +206,14 @@ FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
       continue;
     }
     IRMapping withCache = map;
+    unsigned length = scalarsOf(entry).size() - 1;
     for (auto [i, streamed] : llvm::enumerate(streamedFactors(attend))) {
-      Value cache = block.getArgument(4 + i);
+      Value cache = block.getArgument(xIndex(entry) + 1 + i);
       Value updated = t6::CacheAppendOp::create(
           builder, loc, cache, map.lookup(streamed.first), positions);
       withCache.map(streamed.first,
                     t6::CacheReadOp::create(builder, loc, updated,
-                                            block.getArgument(1)));
+                                            block.getArgument(length)));
       map.map(cache, updated);
     }
     Operation *copy = builder.clone(op, withCache);
@@ -215,7 +222,7 @@ FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
   Value result = map.lookup(clone.front().getTerminator()->getOperand(0));
   // The caller returns the caches as the appends left them.
   for (unsigned i = 0; hasCache(entry) && i < cacheTypes.size(); ++i)
-    cached[i] = map.lookup(block.getArgument(4 + i));
+    cached[i] = map.lookup(block.getArgument(xIndex(entry) + 1 + i));
   clone.erase();
   return result;
 }
@@ -226,11 +233,10 @@ LogicalResult EntryBuilder::buildBlock(StringRef entry) {
   int64_t tokens = entry == "decode" ? 1 : ShapedType::kDynamic;
   Type hidden = RankedTensorType::get(
       {batch, tokens, int64_t(model.getWidth())}, builder.getF32Type());
-  // n, then with a cache: m, positions; x; caches; parameters.
-  SmallVector<Type> inputs = {index}, results = {hidden};
+  SmallVector<StringRef> scalars = scalarsOf(entry);
+  SmallVector<Type> inputs(scalars.size(), index), results = {hidden};
   if (hasCache(entry))
-    inputs.append({index, attention.getArgument(1).getType()});
-  unsigned xIndex = inputs.size();
+    inputs.push_back(attention.getArgument(1).getType());
   inputs.push_back(hidden);
   if (hasCache(entry)) {
     inputs.append(cacheTypes.begin(), cacheTypes.end());
@@ -243,17 +249,16 @@ LogicalResult EntryBuilder::buildBlock(StringRef entry) {
                                     builder.getFunctionType(inputs, results));
   block.setPrivate();
   block.addEntryBlock();
-  block.setArgAttr(0, exec::scalarAttrName, builder.getStringAttr("n"));
-  if (hasCache(entry))
-    block.setArgAttr(1, exec::scalarAttrName, builder.getStringAttr("m"));
+  for (auto [i, name] : llvm::enumerate(scalars))
+    block.setArgAttr(i, exec::scalarAttrName, builder.getStringAttr(name));
   if (ShapedType::isDynamic(tokens)) {
     Attribute dims = builder.getStrArrayAttr({"", "n", ""});
-    block.setArgAttr(xIndex, exec::dimsAttrName, dims);
+    block.setArgAttr(xIndex(entry), exec::dimsAttrName, dims);
     block.setResultAttr(0, exec::dimsAttrName, dims);
   }
 
   builder.setInsertionPointToStart(&block.front());
-  Value x = block.getArgument(xIndex);
+  Value x = block.getArgument(xIndex(entry));
   SmallVector<Value> originals(cached);
   FailureOr<Value> attended = inlineAttention(
       builder, entry, block, norm(builder, x, names.attentionNorm, block));
@@ -317,8 +322,7 @@ LogicalResult EntryBuilder::build(StringRef name) {
   bool isLoss = name == "loss", isPrefill = name == "prefill";
   int64_t vocab = model.getVocab();
   int64_t tokens = name == "decode" ? 1 : ShapedType::kDynamic;
-  int64_t mostTokens = isLoss ? options.maxLength
-                       : isPrefill ? options.prefillChunk : 1;
+  int64_t mostTokens = isLoss ? options.maxLength : options.prefillChunk;
 
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   Type i32 = builder.getI32Type(), f32 = builder.getF32Type();
@@ -348,12 +352,10 @@ LogicalResult EntryBuilder::build(StringRef name) {
     output("logits", {batch, vocab});
   }
 
-  SmallVector<StringRef> scalars = {"n"};
-  SmallVector<int64_t> maxima = {mostTokens};
-  if (!isLoss) {
-    scalars.push_back("m");
-    maxima.push_back(options.maxLength);
-  }
+  SmallVector<StringRef> scalars = scalarsOf(name);
+  SmallVector<int64_t> maxima;
+  for (StringRef scalar : scalars)
+    maxima.push_back(scalar == "n" ? mostTokens : options.maxLength);
   builder.setInsertionPointToEnd(module.getBody());
   auto entry = exec::EntryOp::create(builder, loc, name,
                                      builder.getStrArrayAttr(scalars),
@@ -391,6 +393,9 @@ LogicalResult EntryBuilder::build(StringRef name) {
 int64_t EntryBuilder::finish() {
   Builder builder(model.getContext());
   NamedAttrList summary(model->getAttrs());
+  summary.set("batch", builder.getI64IntegerAttr(batch));
+  summary.set("max_length", builder.getI64IntegerAttr(options.maxLength));
+  summary.set("prefill_chunk", builder.getI64IntegerAttr(options.prefillChunk));
   module->setAttr("t6.summary", summary.getDictionary(model.getContext()));
   attention.erase();
   model.erase();

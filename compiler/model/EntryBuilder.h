@@ -45,7 +45,13 @@ private:
     t6::ParamOp op; ///< of the attention function; null for the others
   };
 
-  bool hasCache(llvm::StringRef entry) const { return entry != "loss"; }
+  static bool hasCache(llvm::StringRef entry) { return entry != "loss"; }
+  /// `n`, where the number of tokens of a run varies, and `m` with a cache.
+  static llvm::SmallVector<llvm::StringRef> scalarsOf(llvm::StringRef entry);
+  /// A block takes scalars, positions if cached, x, caches, parameters.
+  static unsigned xIndex(llvm::StringRef entry) {
+    return scalarsOf(entry).size() + hasCache(entry);
+  }
   void declareBuffer(exec::BufferKind kind, const llvm::Twine &name,
                      mlir::RankedTensorType type,
                      llvm::ArrayRef<int64_t> stored = {},

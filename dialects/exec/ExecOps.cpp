@@ -29,14 +29,16 @@ LogicalResult BufferOp::verify() {
     return emitOpError(isConstant ? "constant needs an init"
                                   : "only a constant has an init");
   // buffer_c2
-  bool perRun = getKind() == BufferKind::Input || getKind() == BufferKind::Output;
+  bool perRun =
+      getKind() == BufferKind::Input || getKind() == BufferKind::Output;
   if (!type.hasStaticShape() && !perRun)
-    return emitOpError("only inputs and outputs have dynamic dimensions, but is ")
+    return emitOpError(
+               "only inputs and outputs have dynamic dimensions, but is ")
            << type;
   if (std::optional<ArrayAttr> dims = getDims()) {
     if (int64_t(dims->size()) != type.getRank())
-      return emitOpError("dims names ") << dims->size() << " dimensions of "
-                                        << type;
+      return emitOpError("dims names ")
+             << dims->size() << " dimensions of " << type;
     for (auto [i, name] : llvm::enumerate(dims->getAsValueRange<StringAttr>()))
       if (name.empty() == type.isDynamicDim(i))
         return emitOpError("dims must name dynamic dimensions only, and all: ")
@@ -56,7 +58,8 @@ LogicalResult BufferOp::verify() {
   if (std::optional<ArrayRef<int64_t>> range = getRange())
     if (getKind() != BufferKind::Input || range->size() != 2 ||
         range->front() >= range->back())
-      return emitOpError("range is for inputs, the bounds [lo, hi) with lo < hi");
+      return emitOpError(
+          "range is for inputs, the bounds [lo, hi) with lo < hi");
   return success();
 }
 
@@ -101,14 +104,17 @@ LogicalResult DispatchOp::verify() {
       return emitOpError("has ")
              << getScalars().size() << " scalars, but its cost is of "
              << cost->getRead().getNumSymbols();
-  // dispatch_c1
+  // dispatch_c3
   auto isMemRef = [](Type type) { return isa<MemRefType>(type); };
-  if (llvm::any_of(getWrites().getTypes(), isMemRef)) {
-    if (getNumResults() != 0)
-      return emitOpError("on memrefs has no results");
-    return success();
-  }
-  if (getResultTypes() != getWrites().getTypes())
+  SmallVector<Type> types(getReads().getTypes());
+  llvm::append_range(types, getWrites().getTypes());
+  bool onMemRefs = llvm::any_of(types, isMemRef);
+  if (onMemRefs && !llvm::all_of(types, isMemRef))
+    return emitOpError("mixes tensors and memrefs");
+  // dispatch_c1
+  if (onMemRefs && getNumResults() != 0)
+    return emitOpError("on memrefs has no results");
+  if (!onMemRefs && getResultTypes() != getWrites().getTypes())
     return emitOpError("on tensors has one result per write, of its type");
   return success();
 }

@@ -154,6 +154,7 @@ def Exec_DispatchOp : Exec_Op<"dispatch", [AttrSizedOperandSegments,
     - (C1) on tensors there is one result per write, of the write's type; on
       memrefs there are none
     - (C2) the maps of cost have one symbol per scalar
+    - (C3) operands are all tensors or all memrefs
 
     ```mlir
     %y = exec.dispatch @linear scalars(%n)

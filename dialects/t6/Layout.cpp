@@ -13,7 +13,8 @@ static bool isSizeExpression(StringRef text) {
   text.split(names, '+');
   return llvm::all_of(names, [](StringRef name) {
     return !name.empty() && !llvm::isDigit(name.front()) &&
-           llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; });
+           llvm::all_of(name,
+                        [](char c) { return llvm::isAlnum(c) || c == '_'; });
   });
 }
 
@@ -38,7 +39,8 @@ FailureOr<Layout> Layout::parse(StringRef text, std::string &error) {
       inGroup = false;
       continue;
     }
-    StringRef name = text.take_until([](char c) { return c == ' ' || c == '(' || c == ')'; });
+    StringRef name = text.take_until(
+        [](char c) { return c == ' ' || c == '(' || c == ')'; });
     text = text.drop_front(name.size());
     if (!isSizeExpression(name)) {
       error = ("'" + name + "' is not a size name or a sum of names").str();

@@ -32,7 +32,9 @@ Equation::parse(StringRef text, function_ref<InFlightDiagnostic()> emitError) {
     equation.terms.push_back(term.str());
   equation.output = right.str();
 
-  auto isLetters = [](StringRef term) { return llvm::all_of(term, [](char c) { return llvm::isAlpha(c); }); };
+  auto isLetters = [](StringRef term) {
+    return llvm::all_of(term, [](char c) { return llvm::isAlpha(c); });
+  };
   for (StringRef term : equation.terms) {
     if (!isLetters(term) || (term.empty() && equation.terms.size() == 1))
       return emitError() << "term \"" << term << "\" of equation \"" << text

@@ -27,7 +27,7 @@ def Tpa_RopeAttr : AttrDef<Tpa_Dialect, "Rope"> {
     which cosines and sines are rounded: the reference rounds to bf16.
 
     Constraints:
-    - (C1) theta is greater than 1
+    - (C1) theta is finite and greater than 1
     - (C2) table is f32 or bf16
 
     ```mlir

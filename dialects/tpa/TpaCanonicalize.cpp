@@ -33,7 +33,8 @@ struct ComposeEinsums : OpRewritePattern<EinsumOp> {
       inner = {};
     }
     if (!inner)
-      return rewriter.notifyMatchFailure(op, "no operand is an einsum used once");
+      return rewriter.notifyMatchFailure(op,
+                                         "no operand is an einsum used once");
 
     Equation outer = Equation::parseVerified(op.getEquation());
     Equation nested = Equation::parseVerified(inner.getEquation());
@@ -62,11 +63,10 @@ struct ComposeEinsums : OpRewritePattern<EinsumOp> {
     operands.erase(operands.begin() + position);
     operands.insert(operands.begin() + position, inner.getOperands().begin(),
                     inner.getOperands().end());
-    double scale = op.getScale().convertToDouble() *
-                   inner.getScale().convertToDouble();
+    double scale =
+        op.getScale().convertToDouble() * inner.getScale().convertToDouble();
     rewriter.replaceOpWithNewOp<EinsumOp>(
-        op, Equation{terms, outer.output}.str(), operands,
-        APFloat(scale));
+        op, Equation{terms, outer.output}.str(), operands, APFloat(scale));
     return success();
   }
 };
@@ -196,7 +196,8 @@ struct RotateFactor : OpRewritePattern<RopeOp> {
                                 PatternRewriter &rewriter) const override {
     auto materialize = op.getX().getDefiningOp<MaterializeOp>();
     if (!materialize || !materialize->hasOneUse())
-      return rewriter.notifyMatchFailure(op, "x is not a materialize used once");
+      return rewriter.notifyMatchFailure(op,
+                                         "x is not a materialize used once");
     Value b = RopeOp::create(rewriter, op.getLoc(), materialize.getB(),
                              op.getPositions(), op.getRope());
     rewriter.replaceOpWithNewOp<MaterializeOp>(op, materialize.getA(), b);
@@ -227,9 +228,9 @@ struct RotateEinsumOperand : OpRewritePattern<RopeOp> {
       rotated = i;
     }
     SmallVector<Value> operands(einsum.getOperands());
-    operands[*rotated] = RopeOp::create(rewriter, op.getLoc(),
-                                        operands[*rotated], op.getPositions(),
-                                        op.getRope());
+    operands[*rotated] =
+        RopeOp::create(rewriter, op.getLoc(), operands[*rotated],
+                       op.getPositions(), op.getRope());
     rewriter.replaceOpWithNewOp<EinsumOp>(op, einsum.getEquation(), operands,
                                           einsum.getScale());
     return success();

@@ -31,8 +31,8 @@ void TpaDialect::initialize() {
 LogicalResult RopeAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                FloatAttr theta, RopePairs, bool, Type table) {
   // rope_attr_c1
-  if (!(theta.getValueAsDouble() > 1.0))
-    return emitError() << "theta must be greater than 1";
+  if (!(theta.getValueAsDouble() > 1.0) || !theta.getValue().isFinite())
+    return emitError() << "theta must be finite and greater than 1";
   // rope_attr_c2
   if (!isa<Float32Type, BFloat16Type>(table))
     return emitError() << "table must be f32 or bf16, but is " << table;

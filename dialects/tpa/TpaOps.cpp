@@ -57,8 +57,7 @@ LogicalResult EinsumOp::inferReturnTypes(MLIRContext *,
   for (auto [term, operand] : llvm::zip_equal(equation->terms, operands))
     if (failed(addLabelSizes(term, operand.getType(), sizes, emitError)))
       return failure();
-  results.push_back(
-      inferredType(equation->output, sizes, operands.getTypes()));
+  results.push_back(inferredType(equation->output, sizes, operands.getTypes()));
   return success();
 }
 
@@ -67,10 +66,11 @@ LogicalResult FactorizeOp::inferReturnTypes(MLIRContext *,
                                             Adaptor adaptor,
                                             SmallVectorImpl<Type> &results) {
   // factorize_c1, factorize_c2
-  FailureOr<LabelSizes> sizes = inferSizes({{"bnc", adaptor.getX()},
-                                            {"hrc", adaptor.getWA()},
-                                            {"rdc", adaptor.getWB()}},
-                                           [&] { return mlir::emitError(*location); });
+  FailureOr<LabelSizes> sizes =
+      inferSizes({{"bnc", adaptor.getX()},
+                  {"hrc", adaptor.getWA()},
+                  {"rdc", adaptor.getWB()}},
+                 [&] { return mlir::emitError(*location); });
   if (failed(sizes))
     return failure();
   TypeRange operands(adaptor.getOperands());
@@ -101,8 +101,8 @@ LogicalResult SoftmaxOp::inferReturnTypes(MLIRContext *,
   // softmax_c1
   auto type = dyn_cast<RankedTensorType>(adaptor.getX().getType());
   if (!type || type.getRank() == 0)
-    return mlir::emitError(*location) << "x must have rank 1 or more, but is "
-                                << adaptor.getX().getType();
+    return mlir::emitError(*location)
+           << "x must have rank 1 or more, but is " << adaptor.getX().getType();
   results.push_back(type);
   return success();
 }
@@ -115,9 +115,7 @@ LogicalResult RopeOp::inferReturnTypes(MLIRContext *,
                                        std::optional<Location> location,
                                        Adaptor adaptor,
                                        SmallVectorImpl<Type> &results) {
-  auto type = dyn_cast<RankedTensorType>(adaptor.getX().getType());
-  if (!type)
-    return mlir::emitError(*location) << "x must be ranked";
+  auto type = cast<RankedTensorType>(adaptor.getX().getType());
   results.push_back(
       RankedTensorType::get(type.getShape(), accumulatorType(type)));
   return success();
@@ -255,8 +253,7 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("takes positions if, and only if, it is causal");
   auto emitError = [&] { return emitOpError(); };
   if (getPositions()) {
-    FailureOr<AttentionShape> shape =
-        inferAttention(Adaptor(*this), emitError);
+    FailureOr<AttentionShape> shape = inferAttention(Adaptor(*this), emitError);
     if (failed(shape) ||
         failed(checkRank(getPositions(), "positions", 1, emitError)) ||
         failed(addLabelSizes("b", getPositions().getType(), shape->sizes,

@@ -54,11 +54,12 @@ absl::Status Decoder::readLimits(const Artifact &artifact) {
   auto fits = [](int64_t value) { return value >= 1 && value <= kMost; };
   if (!fits(rows) || !fits(limit) || !fits(vocab) || !fits(chunk) ||
       rows * chunk > kMost || rows * vocab > kMost)
-    return absl::FailedPreconditionError(absl::StrCat(
-        artifact.path(), ": program.json gives a batch of ", rows,
-        ", a maximum length of ", limit, ", a vocabulary of ", vocab,
-        " and a prefill chunk of ", chunk,
-        ", with which nothing can be generated. HINT: compile the model again"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(artifact.path(), ": program.json gives a batch of ", rows,
+                     ", a maximum length of ", limit, ", a vocabulary of ",
+                     vocab, " and a prefill chunk of ", chunk,
+                     ", with which nothing can be generated. HINT: compile the "
+                     "model again"));
   return absl::OkStatus();
 }
 

@@ -37,8 +37,7 @@ findEntryPorts(const Artifact &artifact, absl::string_view name,
   for (absl::string_view input : inputs)
     ports.inputs.push_back(findPort(entry.inputs, input));
   ports.output = findPort(entry.outputs, output);
-  bool complete =
-      std::count(ports.inputs.begin(), ports.inputs.end(), -1) == 0;
+  bool complete = std::count(ports.inputs.begin(), ports.inputs.end(), -1) == 0;
   if (!complete || ports.output < 0 || entry.inputs.size() != inputs.size())
     return absl::FailedPreconditionError(absl::StrCat(
         artifact.path(), ": the entry '", name, "' does not take ",
@@ -76,11 +75,11 @@ EntryPorts::floats(const Executor &executor,
   const TensorView &view = executor.output(entry, output);
   if (view.dtype != DType::F32 || absl::MakeConstSpan(view.shape) != shape) {
     const Entry &what = executor.program().entries[entry];
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the output '", what.outputs[output].name, "' of the entry '",
-        what.name, "' is ", name(view.dtype), " ", shapeToString(view.shape),
-        " and not F32 ", shapeToString(shape),
-        ". HINT: compile the model again"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("the output '", what.outputs[output].name,
+                     "' of the entry '", what.name, "' is ", name(view.dtype),
+                     " ", shapeToString(view.shape), " and not F32 ",
+                     shapeToString(shape), ". HINT: compile the model again"));
   }
   return static_cast<const float *>(view.data);
 }

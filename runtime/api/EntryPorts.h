@@ -40,7 +40,8 @@ findEntryPorts(const Artifact &artifact, absl::string_view name,
                absl::Span<const absl::string_view> inputs,
                absl::string_view output);
 
-/// The size of axis 1 of an input: its maximum, and whether it is the only size.
+/// The size of axis 1 of an input: its maximum, and whether it is the only
+/// size.
 struct AxisLimit {
   int64_t max = 0;
   bool isFixed = false;

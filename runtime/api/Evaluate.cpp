@@ -67,8 +67,8 @@ absl::Status Evaluation::prepare(const char *path) {
                      " tokens, and it takes two to predict one. HINT: write "
                      "one with `t6 tokenize`"));
   const Program &program = model.program();
-  int32_t vocab = static_cast<int32_t>(
-      std::min<int64_t>(program.model.vocabSize, 1 << 16));
+  int32_t vocab =
+      static_cast<int32_t>(std::min<int64_t>(program.model.vocabSize, 1 << 16));
   absl::Status status = file->checkRange(vocab);
   if (!status.ok())
     return status;

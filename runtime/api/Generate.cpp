@@ -103,9 +103,10 @@ absl::Status Generation::prepareRow(size_t index, const t6_prompt &prompt) {
   else
     tokens.assign(prompt.tokens, prompt.tokens + prompt.token_count);
   if (tokens.empty())
-    return absl::InvalidArgumentError(absl::StrCat(
-        "prompt ", index, " is empty. HINT: to begin a text from nothing, give "
-                          "the end-of-text token as the prompt"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("prompt ", index,
+                     " is empty. HINT: to begin a text from nothing, give "
+                     "the end-of-text token as the prompt"));
   for (size_t i = 0; i < tokens.size(); ++i)
     if (tokens[i] < 0 || tokens[i] >= decoder->vocabSize())
       return absl::InvalidArgumentError(absl::StrCat(
@@ -115,19 +116,20 @@ absl::Status Generation::prepareRow(size_t index, const t6_prompt &prompt) {
           prompt.text ? ". HINT: this tokenizer belongs to another model"
                       : ". HINT: `t6 info` states the vocabulary's size"));
   if (int64_t(tokens.size()) > decoder->maxLength())
-    return absl::InvalidArgumentError(absl::StrCat(
-        "prompt ", index, " has ", tokens.size(),
-        " tokens, more than the maximum length ", decoder->maxLength(), " of ",
-        model.artifact->path(), ". HINT: tpa-opt --max-length=",
-        tokens.size() + 1, " or more, if the model's context allows it"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("prompt ", index, " has ", tokens.size(),
+                     " tokens, more than the maximum length ",
+                     decoder->maxLength(), " of ", model.artifact->path(),
+                     ". HINT: tpa-opt --max-length=", tokens.size() + 1,
+                     " or more, if the model's context allows it"));
   return absl::OkStatus();
 }
 
 absl::Status Generation::prepare(absl::Span<const t6_prompt> prompts) {
   if (options.max_tokens < -1)
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the number of tokens to generate is ", options.max_tokens,
-        ". HINT: -1 stands for as many as fit"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the number of tokens to generate is ", options.max_tokens,
+                     ". HINT: -1 stands for as many as fit"));
   if (options.stop_text_count > 0 && !tokenizer)
     return absl::InvalidArgumentError(
         "stop texts need a tokenizer. HINT: give --tokenizer tokenizer.json, "
@@ -210,8 +212,8 @@ absl::Status Generation::chooseTokens() {
     Row &row = rows[i];
     if (row.finish != T6_FINISH_NONE)
       continue;
-    absl::StatusOr<int32_t> token = sampler->sample(
-        decoder->logits(i), row.history, row.history.size(), i);
+    absl::StatusOr<int32_t> token =
+        sampler->sample(decoder->logits(i), row.history, row.history.size(), i);
     if (!token.ok())
       return token.status();
     accept(i, *token);
@@ -256,8 +258,7 @@ absl::Status Generation::run(t6_generate_result &result) {
       break;
     }
     for (size_t i = 0; i < rows.size(); ++i)
-      next[i] =
-          rows[i].finish == T6_FINISH_NONE ? rows[i].history.back() : -1;
+      next[i] = rows[i].finish == T6_FINISH_NONE ? rows[i].history.back() : -1;
     status = decoder->step(next);
     if (status.ok())
       status = chooseTokens();

@@ -154,13 +154,12 @@ TEST(ModelTest, RunsEntriesFromMemory) {
   const float *logits = static_cast<const float *>(output.data);
   EXPECT_EQ(logits[toyNext({4})], 0);
   EXPECT_EQ(logits[kToyVocab + toyNext({6})], 0);
-  expectError(t6_output(model.get(), "decode", "none", &output),
-              T6_USAGE_ERROR, "no output 'none'");
+  expectError(t6_output(model.get(), "decode", "none", &output), T6_USAGE_ERROR,
+              "no output 'none'");
   expectError(t6_run(model.get(), "none", inputs, 2), T6_USAGE_ERROR,
               "has no entry 'none'");
   inputs[0].dtype = "i33";
-  expectError(t6_run(model.get(), "decode", inputs, 2), T6_USAGE_ERROR,
-              "i33");
+  expectError(t6_run(model.get(), "decode", inputs, 2), T6_USAGE_ERROR, "i33");
 }
 
 TEST(ModelTest, RunsEntriesFromFiles) {
@@ -171,9 +170,9 @@ TEST(ModelTest, RunsEntriesFromFiles) {
   };
   std::string in = writeTemporary("in.safetensors", "");
   std::string out = writeTemporary("out.safetensors", "");
-  ASSERT_TRUE(
-      writeSafetensors(in, {{"tokens", view(tokens)}, {"targets", view(targets)}})
-          .ok());
+  ASSERT_TRUE(writeSafetensors(
+                  in, {{"tokens", view(tokens)}, {"targets", view(targets)}})
+                  .ok());
   ASSERT_T6_OK(t6_run_file(model.get(), "loss", in.c_str(), out.c_str()));
   auto file = SafetensorsFile::open(out);
   ASSERT_TRUE(file.ok());
@@ -181,9 +180,9 @@ TEST(ModelTest, RunsEntriesFromFiles) {
   EXPECT_EQ((*file)->find("loss")->shape, (std::vector<int64_t>{1}));
   // A token out of range: the file is named, and the output stays as it was.
   tokens[4] = 260;
-  ASSERT_TRUE(
-      writeSafetensors(in, {{"tokens", view(tokens)}, {"targets", view(targets)}})
-          .ok());
+  ASSERT_TRUE(writeSafetensors(
+                  in, {{"tokens", view(tokens)}, {"targets", view(targets)}})
+                  .ok());
   std::string other = out + ".absent";
   expectError(t6_run_file(model.get(), "loss", in.c_str(), other.c_str()),
               T6_USAGE_ERROR, "in.safetensors: entry 'loss': input 'tokens'");
@@ -237,8 +236,8 @@ TEST(ModelTest, Tokenizer) {
   EXPECT_EQ(t6_tokenizer_eos(tokenizer.get()), 256);
   int32_t *tokens = nullptr;
   size_t count = 0, bytes = 0;
-  ASSERT_T6_OK(t6_tokenizer_encode(tokenizer.get(), "a\0é", 4, 0, &tokens,
-                                   &count));
+  ASSERT_T6_OK(
+      t6_tokenizer_encode(tokenizer.get(), "a\0é", 4, 0, &tokens, &count));
   ASSERT_EQ(count, 4u);
   EXPECT_EQ(tokens[1], 0);
   char *text = nullptr;

@@ -56,8 +56,8 @@ static absl::StatusOr<TensorView> viewOfTensor(const t6_tensor &tensor) {
         "a tensor has no name, no dtype, or more than 8 dimensions");
   absl::StatusOr<DType> dtype = parseDType(tensor.dtype);
   if (!dtype.ok())
-    return absl::InvalidArgumentError(absl::StrCat(
-        "input '", tensor.name, "': ", dtype.status().message()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("input '", tensor.name, "': ", dtype.status().message()));
   TensorView view;
   view.dtype = *dtype;
   view.shape.assign(tensor.shape, tensor.shape + tensor.rank);
@@ -93,9 +93,9 @@ t6_status *t6_output(const t6_model *model, const char *entry, const char *name,
       std::find_if(what.outputs.begin(), what.outputs.end(),
                    [&](const Port &port) { return port.name == name; });
   if (found == what.outputs.end())
-    return toC(absl::InvalidArgumentError(absl::StrCat(
-        "the entry '", entry, "' has no output '", name,
-        "'. HINT: t6_model_info lists them")));
+    return toC(absl::InvalidArgumentError(
+        absl::StrCat("the entry '", entry, "' has no output '", name,
+                     "'. HINT: t6_model_info lists them")));
   const TensorView &view = model->executor->output(
       index, static_cast<int>(found - what.outputs.begin()));
   *output = {};

@@ -36,7 +36,7 @@ char *copyString(absl::string_view text) {
   // As operator new does without exceptions: there is no way on.
   if (!copy)
     std::abort();
-  std::memcpy(copy, text.data(), text.size());
+  std::copy(text.begin(), text.end(), copy);
   copy[text.size()] = 0;
   return copy;
 }

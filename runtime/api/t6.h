@@ -20,7 +20,8 @@
 |*    Arguments are only read during the call, and are never kept.
 |*  - Structs of options and results begin with their size, so that programs
 |*    built with an older header keep working. The t6_*_init() functions set it
-|*    and all defaults; passing NULL for options means all defaults, and NULL for
+|*    and all defaults; passing NULL for options means all defaults, and NULL
+for
 |*    a result means that it is not wanted.
 |*  - A model is used by one thread at a time, t6_model_cancel() excepted. A
 |*    tokenizer never changes: any number of threads may share one. Different
@@ -136,8 +137,8 @@ typedef struct t6_info_options {
   size_t struct_size;
   /** Not 0: also lists every dispatch with its costs. */
   int32_t dispatches;
-  /** The value, capped at their maximum, of the sizes and lengths at which costs
-   *  are stated; 0 (default): their maximum. */
+  /** The value, capped at their maximum, of the sizes and lengths at which
+   * costs are stated; 0 (default): their maximum. */
   int64_t length;
 } t6_info_options;
 
@@ -216,8 +217,8 @@ typedef struct t6_sampling_options {
 
 void t6_sampling_options_init(t6_sampling_options *options);
 
-/** A prompt is text (when `text` is not NULL; needs a tokenizer, and the text of
- *  special tokens is those tokens) or token ids. */
+/** A prompt is text (when `text` is not NULL; needs a tokenizer, and the text
+ * of special tokens is those tokens) or token ids. */
 typedef struct t6_prompt {
   const char *text;
   size_t text_bytes;
@@ -288,8 +289,8 @@ typedef struct t6_generate_result {
 
 /** Generates from `count` prompts at once, one in each row of the batch; they
  *  start new sequences, and may differ in length. T6_USAGE_ERROR when there are
- *  more prompts than rows, or one is empty, too long or has an id that is not in
- *  the vocabulary; then nothing has run. */
+ *  more prompts than rows, or one is empty, too long or has an id that is not
+ * in the vocabulary; then nothing has run. */
 t6_status *t6_generate(t6_model *model, const t6_prompt *prompts, size_t count,
                        const t6_generate_options *options,
                        t6_generate_result *result);
@@ -335,8 +336,8 @@ t6_status *t6_evaluate(t6_model *model, const char *token_path,
 /*===-- Any entry ---------------------------------------------------------===*/
 
 /** Runs the entry `entry` once, on a cache that is empty. Every input is the
- *  tensor of its name in the safetensors file `inputs`; every output goes to the
- *  safetensors file `outputs`, which appears whole or not at all. */
+ *  tensor of its name in the safetensors file `inputs`; every output goes to
+ * the safetensors file `outputs`, which appears whole or not at all. */
 t6_status *t6_run_file(t6_model *model, const char *entry, const char *inputs,
                        const char *outputs);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Parameters and cache of every model in models/, against the paper (Tables 1, 9, 10).
+// Parameters and cache of every model in models/, against the paper (Tables 1,
+// 9, 10).
 
 #include "compiler/einsum/Passes.h"
 #include "compiler/model/Passes.h"
@@ -22,7 +23,8 @@ using namespace mlir;
 
 namespace {
 
-constexpr StringLiteral sizeNames[] = {"nano", "small", "medium", "large", "xl"};
+constexpr StringLiteral sizeNames[] = {"nano", "small", "medium", "large",
+                                       "xl"};
 /// Table 9, in millions; nano is ours: every family within 2 % of 0.82M.
 constexpr double paperMillions[] = {0.823, 124, 353, 772, 1550};
 constexpr int64_t layerCounts[] = {4, 12, 24, 36, 48};
@@ -111,8 +113,9 @@ TEST(ModelTable, AgreesWithThePaper) {
   context.loadDialect<tpa::TpaDialect, tpa::t6::T6Dialect,
                       tpa::exec::ExecDialect, func::FuncDialect,
                       arith::ArithDialect, tensor::TensorDialect>();
-  llvm::outs() << "model              parameters   attention  cached/token/layer  "
-                  "f32 bytes/token  of MHA\n";
+  llvm::outs()
+      << "model              parameters   attention  cached/token/layer  "
+         "f32 bytes/token  of MHA\n";
   for (const Family &family : families) {
     for (unsigned size = 0; size < std::size(sizeNames); ++size) {
       std::string name = (family.name + "_" + sizeNames[size]).str();
@@ -152,7 +155,8 @@ TEST(ModelTable, NamesEveryModel) {
     StringRef name = llvm::sys::path::filename(it->path());
     if (!name.ends_with(".mlir"))
       continue;
-    EXPECT_TRUE(known.count(name.str())) << name.str() << " is not in the table";
+    EXPECT_TRUE(known.count(name.str()))
+        << name.str() << " is not in the table";
     ++found;
   }
   EXPECT_FALSE(error) << error.message();

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A table: whatever is wrong ends in one sentence with the file or the flag, the
-// exit code of its kind, and no output.
+// A table: whatever is wrong ends in one sentence with the file or the flag,
+// the exit code of its kind, and no output.
 //
 //===----------------------------------------------------------------------===//
 
@@ -228,7 +228,7 @@ TEST(BadInputTest, TokenFilesAndTensors) {
   TensorView view = {DType::I32, {2, 2}, tokens.data(), 16};
   std::string in = save("in.safetensors", ""), out = freshPath("out.st");
   auto run = [&](const char *entry) {
-    return Arguments{"run", artifact(),   "-w", weights,     "--entry",
+    return Arguments{"run", artifact(), "-w", weights,     "--entry",
                      entry, "--inputs", in,   "--outputs", out};
   };
   ASSERT_TRUE(writeSafetensors(in, {{"tokens", view}, {"targets", view}}).ok());

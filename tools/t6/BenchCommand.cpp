@@ -116,8 +116,8 @@ t6_status *BenchCommand::measure(Test &test, Progress &progress) {
                            static_cast<long long>(std::max<int64_t>(i, 0)),
                            static_cast<long long>(repetitions)));
     double seconds = 0;
-    int64_t tokens =
-        i < 0 && test.generate ? std::min<int64_t>(test.tokens, 2) : test.tokens;
+    int64_t tokens = i < 0 && test.generate ? std::min<int64_t>(test.tokens, 2)
+                                            : test.tokens;
     if (t6_status *status = t6_measure(opened.get(), test.generate, test.depth,
                                        tokens, &seconds))
       return status;
@@ -152,10 +152,10 @@ Rate BenchCommand::rateOf(const Test &test) const {
     rate.mean += value / static_cast<double>(rates.size());
   for (double value : rates)
     rate.deviation += (value - rate.mean) * (value - rate.mean);
-  rate.deviation = rates.size() < 2
-                       ? 0
-                       : std::sqrt(rate.deviation /
-                                   static_cast<double>(rates.size() - 1));
+  rate.deviation =
+      rates.size() < 2
+          ? 0
+          : std::sqrt(rate.deviation / static_cast<double>(rates.size() - 1));
   return rate;
 }
 
@@ -165,14 +165,13 @@ std::string BenchCommand::markdown(const std::vector<Test> &list) const {
                      "---: | ---: |\n";
   for (const Test &test : list) {
     Rate rate = rateOf(test);
-    text += format(
-        "| %s | %s | %s | %s | %d | %lld | %s | %.2f ± %.2f |\n",
-        info["model"]["name"].get<std::string>().c_str(),
-        info["options"]["dtype"].get<std::string>().c_str(),
-        bytesText(stats.param_bytes).c_str(),
-        countText(stats.parameters).c_str(), stats.threads,
-        static_cast<long long>(stats.batch), test.name().c_str(), rate.mean,
-        rate.deviation);
+    text += format("| %s | %s | %s | %s | %d | %lld | %s | %.2f ± %.2f |\n",
+                   info["model"]["name"].get<std::string>().c_str(),
+                   info["options"]["dtype"].get<std::string>().c_str(),
+                   bytesText(stats.param_bytes).c_str(),
+                   countText(stats.parameters).c_str(), stats.threads,
+                   static_cast<long long>(stats.batch), test.name().c_str(),
+                   rate.mean, rate.deviation);
   }
   return text;
 }
@@ -228,13 +227,10 @@ int BenchCommand::report(const std::vector<Test> &list) {
 int BenchCommand::run() {
   if (int code = readFormats())
     return code;
+  // Speed does not depend on what the weights are.
+  model.randomWeights = model.weights.empty();
   if (t6_status *status = model.open(opened))
     return fail(status);
-  if (model.weights.empty()) {
-    printNote("no weights are given: measuring with random ones");
-    if (t6_status *status = t6_model_random_weights(opened.get(), 1))
-      return fail(status);
-  }
   char *json = nullptr;
   if (t6_status *status = t6_model_info(opened.get(), nullptr, &json))
     return fail(status);

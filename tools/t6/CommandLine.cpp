@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The only file that knows CLI11, and the only one that is built with
-// exceptions, because CLI11 reports errors by throwing CLI::ParseError. They are
-// caught here, in parseCommandLine(), and go no further.
+// exceptions, because CLI11 reports errors by throwing CLI::ParseError. They
+// are caught here, in parseCommandLine(), and go no further.
 //
 //===----------------------------------------------------------------------===//
 
@@ -64,9 +64,10 @@ public:
       : app(*app.add_subcommand(command.name(), command.summary())),
         command(&command) {
     command.declare(*this);
-    track("config", this->app.add_option(
-                        "--config", configPath,
-                        "JSON file with values for flags, by their long names"));
+    track("config",
+          this->app.add_option(
+              "--config", configPath,
+              "JSON file with values for flags, by their long names"));
     this->app.add_flag("--print-config", printConfig,
                        "Show every value and where it came from, and end");
   }
@@ -266,20 +267,21 @@ std::string oneLine(std::string text) {
 } // namespace
 
 /// The name of a subcommand that there is not, or null.
-static const char *unknownSubcommand(
-    int argc, const char *const *argv,
-    const std::vector<std::unique_ptr<Command>> &commands) {
+static const char *
+unknownSubcommand(int argc, const char *const *argv,
+                  const std::vector<std::unique_ptr<Command>> &commands) {
   if (argc < 2 || argv[1][0] == '-')
     return nullptr;
-  bool known = std::any_of(
-      commands.begin(), commands.end(),
-      [&](auto &command) { return !std::strcmp(argv[1], command->name()); });
+  bool known =
+      std::any_of(commands.begin(), commands.end(), [&](auto &command) {
+        return !std::strcmp(argv[1], command->name());
+      });
   return known ? nullptr : argv[1];
 }
 
-Command *parseCommandLine(
-    int argc, const char *const *argv,
-    const std::vector<std::unique_ptr<Command>> &commands, int &exitCode) {
+Command *parseCommandLine(int argc, const char *const *argv,
+                          const std::vector<std::unique_ptr<Command>> &commands,
+                          int &exitCode) {
   CLI::App app("Runs compiled models (.t6x; tpa-opt makes them).", "t6");
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("t6 ") + t6_version());

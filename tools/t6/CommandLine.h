@@ -18,9 +18,9 @@ namespace t6::cli {
 /// wins over the environment, that over the --config file, that over the
 /// default. Null when there is nothing left to run (--help, --version,
 /// --print-config, an error, all of them printed); then sets `exitCode`.
-Command *parseCommandLine(
-    int argc, const char *const *argv,
-    const std::vector<std::unique_ptr<Command>> &commands, int &exitCode);
+Command *parseCommandLine(int argc, const char *const *argv,
+                          const std::vector<std::unique_ptr<Command>> &commands,
+                          int &exitCode);
 
 } // namespace t6::cli
 

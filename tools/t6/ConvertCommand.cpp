@@ -23,13 +23,12 @@ public:
   int run() override {
     t6_convert_result result = {};
     result.struct_size = sizeof(result);
-    if (t6_status *status =
-            t6_convert(input.c_str(), output.c_str(), &result))
+    if (t6_status *status = t6_convert(input.c_str(), output.c_str(), &result))
       return fail(status);
-    std::string aliases =
-        result.aliases == 0 ? ""
-                            : format(" and %lld names of tied tensors",
-                                     static_cast<long long>(result.aliases));
+    std::string aliases = result.aliases == 0
+                              ? ""
+                              : format(" and %lld names of tied tensors",
+                                       static_cast<long long>(result.aliases));
     printLine(format("%lld tensors%s, %s",
                      static_cast<long long>(result.tensors), aliases.c_str(),
                      bytesText(result.bytes).c_str()));

@@ -69,16 +69,16 @@ void InfoCommand::printModel(const Json &info) const {
   const Json &options = info["options"];
   auto number = [](const Json &value) { return value.get<int64_t>(); };
   std::vector<std::vector<std::string>> rows = {
-      {"model", text(about["name"]) + ", attention " +
-                    text(about["attention"])},
+      {"model",
+       text(about["name"]) + ", attention " + text(about["attention"])},
       {"parameters", countText(number(about["parameters"])) + " in " +
                          text(about["layers"]) + " layers of width " +
                          text(about["width"]) + ", vocabulary " +
                          text(about["vocab_size"])},
       {"compiled", text(options["target"]) + " (" + text(info["cpu"]["name"]) +
                        ", " + text(info["cpu"]["vector_bits"]) +
-                       "-bit vectors), " + text(options["dtype"]) +
-                       ", by " + text(info["producer"])},
+                       "-bit vectors), " + text(options["dtype"]) + ", by " +
+                       text(info["producer"])},
       {"limits", "batch " + text(options["batch"]) + ", maximum length " +
                      text(options["max_length"]) + ", prefill chunk " +
                      text(options["prefill_chunk"])},
@@ -92,8 +92,8 @@ void InfoCommand::printModel(const Json &info) const {
   writeOut(table(rows, true));
   std::vector<std::vector<std::string>> buffers = {{"buffers", "", ""}};
   for (const auto &[kind, what] : info["buffers"].items())
-    buffers.push_back({"  " + kind, text(what["count"]),
-                       bytesText(number(what["bytes"]))});
+    buffers.push_back(
+        {"  " + kind, text(what["count"]), bytesText(number(what["bytes"]))});
   std::vector<std::vector<std::string>> files = {{"files", ""}};
   for (const Json &file : info["files"])
     files.push_back(
@@ -104,8 +104,8 @@ void InfoCommand::printModel(const Json &info) const {
 void InfoCommand::printEntry(const Json &entry) const {
   std::string sizes;
   for (const auto &[name, size] : entry["scalars"].items())
-    sizes += (sizes.empty() ? "" : ", ") + name + " = " +
-             text(size["value"]) + " (at most " + text(size["max"]) + ")";
+    sizes += (sizes.empty() ? "" : ", ") + name + " = " + text(size["value"]) +
+             " (at most " + text(size["max"]) + ")";
   std::vector<std::string> cost = costCells(entry);
   writeOut("\nentry " + text(entry["name"]) + "\n");
   std::vector<std::vector<std::string>> rows = {
@@ -113,14 +113,14 @@ void InfoCommand::printEntry(const Json &entry) const {
       {"  outputs", portsText(entry["outputs"])},
       {"  sizes", sizes.empty() ? "fixed" : sizes},
       {"  cost", text(entry["dispatch_count"]) + " dispatches, " + cost[0] +
-                     " read, " + cost[1] + " written, " + cost[2] +
-                     " FLOP, " + cost[3] + " FLOP/byte"}};
+                     " read, " + cost[1] + " written, " + cost[2] + " FLOP, " +
+                     cost[3] + " FLOP/byte"}};
   writeOut(table(rows, true));
   if (!dispatches)
     return;
-  std::vector<std::vector<std::string>> list = {
-      {"  label", "workgroups", "read", "written", "FLOP", "FLOP/byte",
-       "kernel"}};
+  std::vector<std::vector<std::string>> list = {{"  label", "workgroups",
+                                                 "read", "written", "FLOP",
+                                                 "FLOP/byte", "kernel"}};
   for (const Json &dispatch : entry["dispatches"]) {
     std::vector<std::string> row = {"  " + text(dispatch["label"]),
                                     text(dispatch["workgroups"])};

@@ -14,9 +14,12 @@ namespace t6::cli {
 
 void ModelArguments::declare(Options &options, bool withWeights) {
   options.positional("artifact", artifact, "Compiled model (.t6x)");
-  if (withWeights)
+  if (withWeights) {
     options.add("-w,--weights", weights,
                 "Weights: .safetensors, *.index.json or a folder (repeatable)");
+    options.flag("--random-weights", randomWeights,
+                 "Pseudo-random weights, to try things out or to measure");
+  }
   options.add("-t,--threads", threads, "Threads; 0: one for each CPU");
   options.add("--device", device, "cpu or auto");
 }
@@ -32,13 +35,14 @@ t6_status *ModelArguments::open(Model &model) const {
   if (t6_status *status = t6_model_open(artifact.c_str(), &options, &opened))
     return status;
   model.reset(opened);
+  if (randomWeights && weights.empty())
+    return t6_model_random_weights(opened, 1);
   if (weights.empty())
     return nullptr;
   std::vector<const char *> paths;
   for (const std::string &path : weights)
     paths.push_back(path.c_str());
-  t6_status *status =
-      t6_model_load_weights(opened, paths.data(), paths.size());
+  t6_status *status = t6_model_load_weights(opened, paths.data(), paths.size());
   for (size_t i = 0; const char *warning = t6_model_warning(opened, i); ++i)
     printNote(warning);
   return status;

@@ -18,12 +18,13 @@ namespace t6::cli {
 struct ModelArguments {
   std::string artifact;
   std::vector<std::string> weights;
+  bool randomWeights = false;
   std::string device = "auto";
   int64_t threads = 0;
 
   /// The artifact, and what it is run with.
   void declare(Options &options, bool withWeights = true);
-  /// Opens the artifact, and the weights if there are any.
+  /// Opens the artifact, and its weights if any are asked for.
   t6_status *open(Model &model) const;
 };
 

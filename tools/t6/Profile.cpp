@@ -68,19 +68,17 @@ std::string Profile::markdown() const {
                : a.first < b.first;
   });
   order.emplace_back("all", total);
-  std::string text =
-      format("\nread bandwidth: %.1f GB/s\n\n", bandwidth / 1e9);
+  std::string text = format("\nread bandwidth: %.1f GB/s\n\n", bandwidth / 1e9);
   text += "| dispatch | calls | seconds | share | GB/s | of bandwidth | "
           "GFLOP/s |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n";
   for (const auto &[label, sum] : order) {
     double seconds = std::max(sum.seconds, 1e-12);
-    text += format("| %s | %lld | %.6f | %.1f%% | %.2f | %.0f%% | %.2f |\n",
-                   label.c_str(), static_cast<long long>(sum.calls),
-                   sum.seconds,
-                   100 * sum.seconds / std::max(total.seconds, 1e-12),
-                   sum.bytes / seconds / 1e9,
-                   100 * sum.bytes / seconds / bandwidth,
-                   sum.flops / seconds / 1e9);
+    text +=
+        format("| %s | %lld | %.6f | %.1f%% | %.2f | %.0f%% | %.2f |\n",
+               label.c_str(), static_cast<long long>(sum.calls), sum.seconds,
+               100 * sum.seconds / std::max(total.seconds, 1e-12),
+               sum.bytes / seconds / 1e9, 100 * sum.bytes / seconds / bandwidth,
+               sum.flops / seconds / 1e9);
   }
   return text;
 }

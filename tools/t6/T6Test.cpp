@@ -68,8 +68,8 @@ TEST(T6Test, GeneratesIds) {
 }
 
 TEST(T6Test, GeneratesText) {
-  Arguments more = {"--tokenizer", "bytes", "-p", "q", "-n",
-                    "5",           "-q",    "--temperature", "0"};
+  Arguments more = {"--tokenizer", "bytes",         "-p", "q", "-n", "5",
+                    "-q",          "--temperature", "0"};
   Outcome outcome = runT6(generate(more));
   EXPECT_EQ(outcome.exitCode, 0);
   EXPECT_EQ(outcome.out, "rTO\uFFFD;\n");
@@ -86,6 +86,15 @@ TEST(T6Test, GeneratesABatch) {
   EXPECT_EQ(outcome.exitCode, 0) << outcome.err;
   EXPECT_EQ(outcome.out, idsOf(toyContinuation({1, 2, 3, 4, 5, 6}, 4)) +
                              idsOf(toyContinuation({9}, 4)));
+}
+
+TEST(T6Test, RandomWeightsAreEnoughToTry) {
+  Arguments arguments = {"generate", artifact(), "--random-weights",
+                         "--tokens", "1",        "-s",
+                         "1",        "-n",       "3"};
+  Outcome outcome = runT6(arguments);
+  EXPECT_EQ(outcome.exitCode, 0) << outcome.err;
+  EXPECT_EQ(runT6(arguments).out, outcome.out);
 }
 
 TEST(T6Test, SaysWhereItStopped) {
@@ -129,9 +138,9 @@ TEST(T6Test, PrintsTheConfiguration) {
   std::string config = writeTemporary("config.json", R"({"top-k": 7})");
   ProcessOptions options;
   options.environment = {{"T6_MIN_P", "0.5"}};
-  Outcome outcome = runT6({"generate", "x.t6x", "--config", config, "-s", "3",
-                           "--print-config"},
-                          options);
+  Outcome outcome = runT6(
+      {"generate", "x.t6x", "--config", config, "-s", "3", "--print-config"},
+      options);
   EXPECT_EQ(outcome.exitCode, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("top-k              = 7  (config)\n"));
   EXPECT_THAT(outcome.out,
@@ -171,9 +180,9 @@ TEST(T6Test, Bench) {
   std::vector<json> lines;
   for (size_t at = outcome.out.find("\n{"); at != std::string::npos;
        at = outcome.out.find("\n{", at + 1))
-    lines.push_back(json::parse(
-        outcome.out.substr(at, outcome.out.find('\n', at + 1) - at), nullptr,
-        false));
+    lines.push_back(
+        json::parse(outcome.out.substr(at, outcome.out.find('\n', at + 1) - at),
+                    nullptr, false));
   ASSERT_EQ(lines.size(), 6u);
   EXPECT_EQ(lines[5]["test"], "tg3 @ d2");
   EXPECT_EQ(lines[5]["n_gen"], 3);
@@ -197,9 +206,9 @@ TEST(T6Test, TokenizesAndEvaluates) {
   EXPECT_EQ(runT6({"tokenize", "bytes", text, tokens}).exitCode, 0);
   EXPECT_EQ(runT6({"tokenize", "--decode", "bytes", tokens, back}).exitCode, 0);
   EXPECT_EQ(readFile(back), readFile(text));
-  Arguments arguments = {"eval", artifact(), "--weights",
-                         toyWeights("toy.safetensors", 0.01f), "--data",
-                         tokens};
+  Arguments arguments = {"eval",      artifact(),
+                         "--weights", toyWeights("toy.safetensors", 0.01f),
+                         "--data",    tokens};
   Outcome outcome = runT6(arguments);
   EXPECT_EQ(outcome.exitCode, 0) << outcome.err;
   EXPECT_THAT(outcome.out, StartsWith("loss "));
@@ -216,9 +225,9 @@ TEST(T6Test, RunsAnyEntry) {
   std::string in = writeTemporary("in.safetensors", "");
   std::string out = freshPath("out.safetensors");
   ASSERT_TRUE(writeSafetensors(in, {{"tokens", view}, {"targets", view}}).ok());
-  Outcome outcome = runT6({"run", artifact(), "--weights",
-                           toyWeights("toy.safetensors"), "--entry", "loss",
-                           "--inputs", in, "--outputs", out});
+  Outcome outcome =
+      runT6({"run", artifact(), "--weights", toyWeights("toy.safetensors"),
+             "--entry", "loss", "--inputs", in, "--outputs", out});
   EXPECT_EQ(outcome.exitCode, 0) << outcome.err;
   auto file = SafetensorsFile::open(out);
   ASSERT_TRUE(file.ok()) << file.status();
@@ -241,8 +250,8 @@ std::string torchFile() {
 
 TEST(T6Test, ConvertsWhatTorchWrites) {
   std::string out = freshPath("converted.safetensors");
-  Outcome outcome = runT6(
-      {"convert", writeTemporary("pytorch_model.bin", torchFile()), out});
+  Outcome outcome =
+      runT6({"convert", writeTemporary("pytorch_model.bin", torchFile()), out});
   ASSERT_EQ(outcome.exitCode, 0) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("1 tensors"));
   outcome = runT6({"generate", artifact(), "-w", out, "--tokens", "5,17,9",

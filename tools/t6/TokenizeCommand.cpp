@@ -32,11 +32,11 @@ public:
     if (t6_status *status = openTokenizer(tokenizerPath, tokenizer))
       return fail(status);
     int64_t count = 0;
-    t6_status *status =
-        decode ? t6_detokenize_file(tokenizer.get(), input.c_str(),
-                                    output.c_str(), &count)
-               : t6_tokenize_file(tokenizer.get(), input.c_str(),
-                                  output.c_str(), special, &count);
+    t6_status *status = decode
+                            ? t6_detokenize_file(tokenizer.get(), input.c_str(),
+                                                 output.c_str(), &count)
+                            : t6_tokenize_file(tokenizer.get(), input.c_str(),
+                                               output.c_str(), special, &count);
     if (status)
       return fail(status);
     printLine(format("%lld tokens", static_cast<long long>(count)));

@@ -172,6 +172,14 @@ func.func @dispatch_c2(%x: memref<2xf32>, %n: index) {
 
 // -----
 
+func.func @dispatch_c3(%x: tensor<2xf32>, %y: memref<2xf32>) {
+  // expected-error @below {{'exec.dispatch' op mixes tensors and memrefs}}
+  exec.dispatch @k reads(%x : tensor<2xf32>) writes(%y : memref<2xf32>)
+  return
+}
+
+// -----
+
 // expected-error @below {{a cost must have symbols only and one result}}
 func.func private @cost_attr_c1_dims() attributes {cost = #exec.cost<read = (d0) -> (d0), write = () -> (8), flops = () -> (0)>}
 

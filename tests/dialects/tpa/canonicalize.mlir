@@ -11,6 +11,15 @@ func.func @compose(%a: tensor<2x3xf32>, %b: tensor<3x4xf32>, %c: tensor<4x3xf32>
   return %y : tensor<2x3xf32>
 }
 
+// Each of several renamed labels gets a letter of its own.
+// CHECK-LABEL: @compose_renames_apart
+func.func @compose_renames_apart(%a: tensor<2x3x5xf32>, %b: tensor<3x5x4xf32>, %c: tensor<4x3xf32>) -> tensor<2x3xf32> {
+  // CHECK: tpa.einsum "ilm,lmj,jk->ik"
+  %x = tpa.einsum "ikl,klj->ij"(%a, %b) : tensor<2x3x5xf32>, tensor<3x5x4xf32>
+  %y = tpa.einsum "ij,jk->ik"(%x, %c) : tensor<2x4xf32>, tensor<4x3xf32>
+  return %y : tensor<2x3xf32>
+}
+
 // The place of the nested operands is that of the einsum they replace.
 // CHECK-LABEL: @compose_second(
 // CHECK-SAME: %[[A:.*]]: tensor<2x3xf32>, %[[B:.*]]: tensor<3x4xf32>, %[[C:.*]]: tensor<4x2xf32>)
@@ -99,6 +108,16 @@ func.func @keep_splat_with_own_label(%a: tensor<4x3xf32>) -> tensor<4x5xf32> {
   %c = arith.constant dense<0.5> : tensor<3x5xf32>
   %y = tpa.einsum "ic,cj->ij"(%a, %c) : tensor<4x3xf32>, tensor<3x5xf32>
   return %y : tensor<4x5xf32>
+}
+
+// Summing over j counts the constant five times.
+// CHECK-LABEL: @keep_splat_with_own_sum
+func.func @keep_splat_with_own_sum(%a: tensor<4x3xf32>) -> tensor<4xf32> {
+  // CHECK: %[[C:.*]] = arith.constant
+  // CHECK: tpa.einsum "ic,cj->i"(%{{.*}}, %[[C]])
+  %c = arith.constant dense<0.5> : tensor<3x5xf32>
+  %y = tpa.einsum "ic,cj->i"(%a, %c) : tensor<4x3xf32>, tensor<3x5xf32>
+  return %y : tensor<4xf32>
 }
 
 // CHECK-LABEL: @keep_constant_that_varies

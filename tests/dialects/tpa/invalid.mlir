@@ -202,8 +202,13 @@ func.func @rope_no_attribute(%x: tensor<2x3x4xf32>, %pos: tensor<2xi32>) {
 
 // -----
 
-// expected-error @below {{theta must be greater than 1}}
-func.func private @rope_attr_c1() attributes {rope = #tpa.rope<theta = 1.0 : f64>}
+// expected-error @below {{theta must be finite and greater than 1}}
+func.func private @rope_attr_c1_one() attributes {rope = #tpa.rope<theta = 1.0 : f64>}
+
+// -----
+
+// expected-error @below {{theta must be finite and greater than 1}}
+func.func private @rope_attr_c1_infinite() attributes {rope = #tpa.rope<theta = 0x7FF0000000000000 : f64>}
 
 // -----
 

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Cosines and sines of a rotary embedding.
+
+#include "compiler/artifact/RopeTable.h"
+#include "llvm/ADT/APFloat.h"
+#include <cmath>
+
+namespace tpa {
+
+static float roundToBf16(float value) {
+  llvm::APFloat rounded(value);
+  bool losesInfo;
+  rounded.convert(llvm::APFloat::BFloat(), llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+  return rounded.convertToFloat();
+}
+
+std::vector<float> ropeTable(RopeAttr rope, int64_t positions, int64_t pairs) {
+  bool toBf16 = rope.getTable().isBF16();
+  double theta = rope.getTheta().getValueAsDouble();
+  std::vector<float> table;
+  table.reserve(positions * 2 * pairs);
+  for (int64_t position = 0; position < positions; ++position)
+    for (int64_t part : {0, 1})
+      for (int64_t pair = 0; pair < pairs; ++pair) {
+        float power = float(std::pow(theta, double(float(2 * pair) / float(2 * pairs))));
+        float angle = float(position) * (1.0f / power);
+        float value = float(part == 0 ? std::cos(double(angle)) : std::sin(double(angle)));
+        table.push_back(toBf16 ? roundToBf16(value) : value);
+      }
+  return table;
+}
+
+} // namespace tpa

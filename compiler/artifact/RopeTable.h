@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Cosines and sines of a rotary embedding.
+
+#ifndef TPA_COMPILER_ARTIFACT_ROPETABLE_H
+#define TPA_COMPILER_ARTIFACT_ROPETABLE_H
+
+#include "dialects/tpa/TpaDialect.h"
+#include <vector>
+
+namespace tpa {
+
+/// Row-major [positions][2][pairs]: cosines, then sines, of
+/// `position * theta^(-pair/pairs)`. Frequencies and angles are rounded to f32
+/// as PyTorch does, so that tables rounded to bf16 agree with it bit for bit.
+std::vector<float> ropeTable(RopeAttr rope, int64_t positions, int64_t pairs);
+
+} // namespace tpa
+
+#endif // TPA_COMPILER_ARTIFACT_ROPETABLE_H

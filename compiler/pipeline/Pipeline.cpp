@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The phases of compilation, from a model definition to kernels.
+
+#include "compiler/pipeline/Pipeline.h"
+#include "compiler/codegen/cpu/Passes.h"
+#include "compiler/einsum/Passes.h"
+#include "compiler/exec/Passes.h"
+#include "compiler/fusion/Passes.h"
+#include "compiler/model/Passes.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace tpa {
+
+static constexpr PhaseInfo phaseTable[] = {
+    {Phase::Input, "input", "a t6.model and its attention function"},
+    {Phase::Model, "model", "the attention function with sizes, over what is cached"},
+    {Phase::Entries, "entries", "tensor functions of prefill, decode and loss"},
+    {Phase::Einsum, "einsum", "attention as einsums, mask and softmax"},
+    {Phase::Pairwise, "pairwise", "einsums of at most two operands"},
+    {Phase::Linalg, "linalg", "linalg on tensors, pointwise operations fused"},
+    {Phase::Dispatch, "dispatch", "kernels, and entries that dispatch them"},
+    {Phase::Memory, "memory", "buffers planned, kernels over memory"},
+    {Phase::Vector, "vector", "kernels as loops around vector operations"},
+    {Phase::Llvm, "llvm", "kernels in the LLVM dialect"}};
+
+ArrayRef<PhaseInfo> phases() { return phaseTable; }
+
+std::optional<Phase> phaseNamed(StringRef name) {
+  for (const PhaseInfo &info : phaseTable)
+    if (info.name == name)
+      return info.phase;
+  return std::nullopt;
+}
+
+static void cleanUp(OpPassManager &passes) {
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+}
+
+static void buildModel(OpPassManager &passes, const PipelineOptions &options) {
+  InstantiateModelOptions instantiate;
+  instantiate.batch = options.batch;
+  instantiate.dtype = options.dtype;
+  passes.addPass(createInstantiateModel(instantiate));
+  // Canonicalization moves rotations onto factors, so that the cut lies there.
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createComposeAttention());
+  passes.addPass(createCanonicalizerPass());
+}
+
+static void buildEntries(OpPassManager &passes, const PipelineOptions &options) {
+  BuildEntriesOptions entries;
+  entries.maxLength = options.maxLength;
+  entries.prefillChunk = options.prefillChunk;
+  for (const std::string &name : options.entries)
+    entries.entries.push_back(name);
+  passes.addPass(createBuildEntries(entries));
+}
+
+static void buildLinalg(OpPassManager &passes) {
+  passes.addPass(createLowerToLinalg());
+  cleanUp(passes);
+  passes.addPass(createFuseElementwise());
+  cleanUp(passes);
+}
+
+static void buildMemory(OpPassManager &passes) {
+  passes.addPass(createPlanBuffers());
+  passes.addPass(createBufferizeKernels());
+  cleanUp(passes);
+}
+
+static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
+  cpu::VectorizeKernelsOptions vectorize;
+  vectorize.lanes = options.cpu.lanes();
+  vectorize.registers = options.cpu.registers;
+  passes.addPass(cpu::createVectorizeKernels(vectorize));
+  cleanUp(passes);
+  passes.addPass(createLoopInvariantCodeMotionPass());
+  // Hoisting out of an unrolled tile makes more values equal.
+  passes.addPass(createCSEPass());
+}
+
+static void buildLlvm(OpPassManager &passes) {
+  passes.addPass(cpu::createApproximateMath());
+  passes.addPass(cpu::createLowerKernelAbi());
+  passes.addPass(createConvertVectorToSCFPass());
+  passes.addPass(memref::createExpandStridedMetadataPass());
+  passes.addPass(createLowerAffinePass());
+  passes.addPass(createSCFToControlFlowPass());
+  passes.addPass(createConvertVectorToLLVMPass());
+  passes.addPass(createFinalizeMemRefToLLVMConversionPass());
+  passes.addPass(createConvertMathToLLVMPass());
+  // bf16 arithmetic is conversion only: arith lowers it to extensions.
+  passes.addPass(arith::createArithExpandOpsPass());
+  passes.addPass(createArithToLLVMConversionPass());
+  passes.addPass(createConvertIndexToLLVMPass());
+  passes.addPass(createConvertControlFlowToLLVMPass());
+  passes.addPass(createUBToLLVMConversionPass());
+  passes.addPass(createConvertFuncToLLVMPass());
+  passes.addPass(createReconcileUnrealizedCastsPass());
+  cleanUp(passes);
+}
+
+void buildPipeline(OpPassManager &passes, Phase from, Phase to,
+                   const PipelineOptions &options) {
+  auto runs = [&](Phase phase) { return from < phase && phase <= to; };
+  if (runs(Phase::Model))
+    buildModel(passes, options);
+  if (runs(Phase::Entries))
+    buildEntries(passes, options);
+  if (runs(Phase::Einsum))
+    passes.addPass(createExpandAttention());
+  if (runs(Phase::Pairwise))
+    passes.addPass(createContractPairwise());
+  if (runs(Phase::Linalg))
+    buildLinalg(passes);
+  if (runs(Phase::Dispatch)) {
+    passes.addPass(createFormDispatches());
+    cleanUp(passes);
+  }
+  if (runs(Phase::Memory))
+    buildMemory(passes);
+  if (runs(Phase::Vector))
+    buildVector(passes, options);
+  if (runs(Phase::Llvm))
+    buildLlvm(passes);
+}
+
+} // namespace tpa

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The phases of compilation, from a model definition to kernels.
+
+#ifndef TPA_COMPILER_PIPELINE_PIPELINE_H
+#define TPA_COMPILER_PIPELINE_PIPELINE_H
+
+#include "compiler/codegen/cpu/CpuTarget.h"
+#include "mlir/Pass/PassManager.h"
+#include <optional>
+
+namespace tpa {
+
+/// Each phase is what the IR is when it ends; all of them round-trip as text.
+enum class Phase {
+  Input,    ///< a t6.model and its attention function
+  Model,    ///< the attention function with sizes, written over what is cached
+  Entries,  ///< tensor functions of prefill, decode and loss
+  Einsum,   ///< attention as einsums, mask and softmax
+  Pairwise, ///< einsums of at most two operands, in the cheapest order
+  Linalg,   ///< linalg on tensors, pointwise operations fused
+  Dispatch, ///< kernels, and entries that dispatch them
+  Memory,   ///< buffers and the arena planned, kernels over memory
+  Vector,   ///< kernels as loops around vector operations, with grids
+  Llvm,     ///< kernels in the LLVM dialect
+};
+
+struct PhaseInfo {
+  Phase phase;
+  llvm::StringLiteral name, summary;
+};
+
+/// All phases, in order.
+llvm::ArrayRef<PhaseInfo> phases();
+std::optional<Phase> phaseNamed(llvm::StringRef name);
+
+struct PipelineOptions {
+  int64_t batch = 1;
+  int64_t maxLength = 0; ///< 0: the model's context
+  int64_t prefillChunk = 128;
+  std::string dtype = "f32";
+  std::vector<std::string> entries; ///< empty: all
+  cpu::CpuTarget cpu;
+};
+
+/// Adds the passes that lead from `from` to `to`, which is not before it.
+void buildPipeline(mlir::OpPassManager &passes, Phase from, Phase to,
+                   const PipelineOptions &options);
+
+} // namespace tpa
+
+#endif // TPA_COMPILER_PIPELINE_PIPELINE_H

@@ -1,0 +1,15 @@
+#!/bin/bash
+# Writes the generated documentation of the dialects into the tree; each dialect's doc_test compares.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+targets=()
+for name in tpa:Tpa t6:T6 exec:Exec; do
+  targets+=("//dialects/${name}Dialect.gen.md")
+done
+bazel build "${targets[@]}"
+bin=$(bazel info bazel-bin 2>/dev/null)
+for target in "${targets[@]}"; do
+  folder=${target#//} folder=${folder%:*} file=${target##*:}
+  install -m 644 "$bin/$folder/$file" "$folder/${file/Dialect.gen/}"
+done
