@@ -1,7 +1,7 @@
 #!/bin/bash
 # Writes the generated documentation of the dialects into the tree; each dialect's doc_test compares.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 targets=()
 for name in tpa:Tpa t6:T6 exec:Exec; do

@@ -60,6 +60,11 @@ Value BodyEmitter::load(Value memref, AffineMap map) {
   return vector::FromElementsOp::create(b, loc, vectorOf(lanes[0].getType()), lanes);
 }
 
+void BodyEmitter::prefetch(Value memref, AffineMap map) {
+  memref::PrefetchOp::create(b, loc, memref, indicesOf(map, {}), /*isWrite=*/false,
+                             /*localityHint=*/3, /*isDataCache=*/true);
+}
+
 void BodyEmitter::store(Value value, Value memref, AffineMap map) {
   Access access = point.vectorLoop ? accessAlong(map, memref, *point.vectorLoop)
                                    : Access::Invariant;

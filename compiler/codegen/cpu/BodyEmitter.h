@@ -30,6 +30,8 @@ public:
   mlir::Value load(mlir::Value memref, mlir::AffineMap map);
   /// Writes a value to an operand at the point.
   void store(mlir::Value value, mlir::Value memref, mlir::AffineMap map);
+  /// Asks for the memory that `load` at the point would read; it need not exist.
+  void prefetch(mlir::Value memref, mlir::AffineMap map);
   /// Evaluates the body; `arguments` are its block arguments' values.
   mlir::Value evaluate(mlir::linalg::GenericOp op, mlir::ValueRange arguments);
   /// `value` as a vector.

@@ -237,6 +237,8 @@ NestEmitter::Values NestEmitter::reduceVector(unsigned index, Values accumulator
           b, loc, VectorType::get({lanes}, b.getI1Type()), count);
       current.last = arith::SubIOp::create(b, loc, to, constant(1));
     }
+    if (!masked)
+      prefetchNextTile();
     scf::YieldOp::create(b, loc, step(tilePoints(), op.getRegionIterArgs()));
     accumulators = Values(op.getResults());
     current.mask = current.last = {};
@@ -246,6 +248,31 @@ NestEmitter::Values NestEmitter::reduceVector(unsigned index, Values accumulator
   current.vectorLoop.reset();
   current.lanes = 1;
   return accumulators;
+}
+
+/// A matrix-vector product reads each row once, faster than the hardware fetches
+/// ahead: ask for the rows of the next register tile. With two unrolled loops
+/// operands are reused, and arithmetic hides their latency.
+void NestEmitter::prefetchNextTile() {
+  SmallVector<unsigned> unrolled;
+  for (unsigned index : parallel)
+    if (factor[index] > 1)
+      unrolled.push_back(index);
+  if (unrolled.size() != 1)
+    return;
+  unsigned rows = unrolled.front();
+  for (OpOperand *input : root.getDpsInputOperands()) {
+    AffineMap map = root.getMatchingIndexingMap(input);
+    if (!isa<MemRefType>(input->get().getType()) || !map.isFunctionOfDim(rows) ||
+        accessAlong(map, input->get(), *nest.vectorLoop) != Access::Contiguous)
+      continue;
+    for (int64_t k = 0; k < factor[rows]; ++k) {
+      Point ahead = current;
+      ahead.indices[rows] = arith::AddIOp::create(
+          b, loc, current.indices[rows], constant(factor[rows] + k));
+      BodyEmitter(b, loc, ahead).prefetch(input->get(), map);
+    }
+  }
 }
 
 /// Evaluates the body at each point; absent lanes of a vector reduction leave

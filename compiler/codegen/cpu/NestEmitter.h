@@ -40,6 +40,7 @@ private:
   Values reduce(llvm::ArrayRef<Point> points);
   Values reduceLoops(unsigned position, Values accumulators);
   Values reduceVector(unsigned loop, Values accumulators);
+  void prefetchNextTile();
   Values step(llvm::ArrayRef<Point> points, mlir::ValueRange accumulators);
   mlir::Value combine(mlir::Value partial, mlir::Value init);
   void finish(const Point &point, mlir::Value value);
