@@ -5,6 +5,7 @@
 #include "compiler/artifact/ProgramBuilder.h"
 #include "compiler/artifact/ZipWriter.h"
 #include "compiler/codegen/cpu/EmitObject.h"
+#include "dialects/exec/ExecDialect.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/FileUtilities.h"
@@ -38,12 +39,22 @@ LogicalResult writeArtifact(ModuleOp module, const ArtifactOptions &options) {
   if (failed(kernels))
     return failure();
 
+  std::string reference;
+  if (auto plain = module.lookupSymbol<ModuleOp>(exec::referenceModuleName)) {
+    FailureOr<std::string> object = cpu::emitSharedObject(plain, options.cpu);
+    if (failed(object))
+      return failure();
+    reference = *object;
+  }
+
   program->producer = producer.str();
   program->options.target = "cpu";
   program->cpu = {options.cpu.name, options.cpu.features, options.cpu.vectorBits};
   ZipWriter files;
   addFile(*program, files, "kernels.so", *kernels);
   addFile(*program, files, "constants.bin", *constants);
+  if (!reference.empty())
+    addFile(*program, files, "check.so", reference);
   for (const auto &[name, text] : options.ir)
     files.add("ir/" + name, text);
   files.add("program.json", ::t6::serializeProgram(*program));

@@ -247,7 +247,8 @@ func::FuncOp Outliner::unify(func::FuncOp kernel) {
   std::string name = kernel.getName().str(), text;
   kernel.setName("kernel");
   llvm::raw_string_ostream stream(text);
-  kernel->print(stream);
+  // Where a kernel came from does not tell it apart, whatever is printed elsewhere.
+  kernel->print(stream, OpPrintingFlags().enableDebugInfo(false));
   auto [known, isNew] = kernels.insert({text, kernel});
   addedKernel = isNew;
   if (!isNew) {

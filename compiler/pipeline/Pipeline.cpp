@@ -77,6 +77,9 @@ static void buildMemory(OpPassManager &passes) {
 }
 
 static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
+  // Before vectorization: the reference starts from the same linalg.
+  if (options.checkKernels)
+    passes.addPass(cpu::createAddReferenceKernels());
   cpu::VectorizeKernelsOptions vectorize;
   vectorize.lanes = options.cpu.lanes();
   vectorize.registers = options.cpu.registers;

@@ -36,6 +36,8 @@ inline constexpr llvm::StringLiteral sizesAttrName = "exec.sizes";
 /// Of a kernel: an affine map from its scalars (symbols) to the number of
 /// workgroups along each distributed dimension.
 inline constexpr llvm::StringLiteral gridAttrName = "exec.grid";
+/// The nested module of plain kernels that generated ones are checked against.
+inline constexpr llvm::StringLiteral referenceModuleName = "reference";
 
 } // namespace tpa::exec
 

@@ -47,6 +47,9 @@ static cl::opt<std::string> compileFrom("compile-from",
 static cl::opt<std::string> compileTo("compile-to",
                                       cl::desc("Phase to stop after, printing the IR"),
                                       cl::cat(category));
+static cl::opt<bool> checkKernels("check-kernels",
+                                  cl::desc("Keep plain reference kernels for t6 check"),
+                                  cl::cat(category));
 static cl::opt<bool> strip("strip", cl::desc("Leave the IR out of the artifact"),
                            cl::cat(category));
 
@@ -140,7 +143,7 @@ static FailureOr<std::optional<Compilation>> parseCompilation(StringRef output) 
     fail(error);
     return failure();
   }
-  compilation.options = {batch, maxLength, prefillChunk, dtype, entries, *cpu};
+  compilation.options = {batch, maxLength, prefillChunk, dtype, entries, checkKernels, *cpu};
   return std::optional<Compilation>(compilation);
 }
 

@@ -108,9 +108,10 @@ struct LowerKernelAbi : cpu::impl::LowerKernelAbiBase<LowerKernelAbi> {
 
   void runOnOperation() override {
     LLVMTypeConverter converter(&getContext());
-    for (auto kernel : getOperation().getOps<func::FuncOp>())
+    getOperation().walk([&](func::FuncOp kernel) {
       if (kernel->hasAttr(exec::kernelAttrName))
         AbiBuilder(kernel, converter).lower();
+    });
   }
 };
 

@@ -29,6 +29,22 @@ def VectorizeKernels : Pass<"cpu-vectorize-kernels", "mlir::ModuleOp"> {
                            "mlir::vector::VectorDialect"];
 }
 
+def AddReferenceKernels : Pass<"cpu-add-reference-kernels", "mlir::ModuleOp"> {
+  let summary = "keep a plain copy of every kernel to check against";
+  let description = [{
+    The nested module `@reference` gets each kernel as the scalar loops that
+    define its linalg operations, with elementary functions from the C library.
+    It shares nothing with the generated code but the order of its operands, so
+    `t6 check` compares the two dispatch by dispatch.
+
+    Example: tests/compiler/codegen/cpu/add-reference-kernels.mlir
+  }];
+  let statistics = [Statistic<"numKernels", "kernels", "Kernels copied">];
+  let dependentDialects = ["mlir::affine::AffineDialect", "mlir::arith::ArithDialect",
+                           "mlir::func::FuncDialect", "mlir::memref::MemRefDialect",
+                           "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"];
+}
+
 def LowerKernelAbi : Pass<"cpu-lower-kernel-abi", "mlir::ModuleOp"> {
   let summary = "give kernels the signature that the runtime calls";
   let description = [{

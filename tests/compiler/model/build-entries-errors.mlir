@@ -1,0 +1,44 @@
+// RUN: tpa-opt %s --t6-build-entries --split-input-file --verify-diagnostics
+// DEFINE: %{ready} = %models/t6_nano.mlir --t6-instantiate-model
+// RUN: not tpa-opt %{ready} --t6-build-entries=entries=decode,train 2>&1 | FileCheck %s --check-prefix=ENTRY
+// RUN: not tpa-opt %{ready} --t6-build-entries=prefill-chunk=-8 2>&1 | FileCheck %s --check-prefix=CHUNK
+
+// ENTRY: t6_nano.mlir:2:1: error: 't6.model' op has no entry 'train': there are prefill, decode and loss
+// CHUNK: t6_nano.mlir:2:1: error: 't6.model' op cannot be compiled for a prefill chunk of -8
+
+// expected-error@+1 {{is not instantiated: run t6-instantiate-model first}}
+t6.model @no_function uses @f {
+  vocab = 50, layers = 1, width = 24, ffn = 32, context_length = 64, sizes = {}}
+
+// -----
+
+// expected-error@+1 {{is not instantiated: run t6-instantiate-model first}}
+t6.model @generic uses @f {
+  vocab = 50, layers = 1, width = 24, ffn = 32, context_length = 64, sizes = {}}
+
+func.func @f(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> {
+  return %x : tensor<?x?x?xf32>
+}
+
+// -----
+
+t6.model @first uses @f {
+  vocab = 50, layers = 1, width = 24, ffn = 32, context_length = 64, sizes = {}}
+
+// expected-error@+1 {{is a second model: a module compiles to one program}}
+t6.model @second uses @f {
+  vocab = 50, layers = 1, width = 24, ffn = 32, context_length = 64, sizes = {}}
+
+// -----
+
+// A cache is appended to along m: it must be the dimension after the batch.
+t6.model @key_first uses @f {
+  vocab = 50, layers = 1, width = 8, ffn = 32, context_length = 64, sizes = {}}
+
+func.func @f(%x: tensor<1x?x8xf32>, %pos: tensor<1xi32>) -> tensor<1x?x8xf32> {
+  %k = tpa.einsum "bnc->nbc"(%x) : tensor<1x?x8xf32>
+  // expected-error@+1 {{reads a key or value factor as "mbd": a factor with the key index m is cached and must be laid out b, m, then static dimensions}}
+  %o = tpa.attention ["bnd,mbd->bnm"](%x, %k) value "bnm,bme->bne"(%x) at %pos {causal}
+      : (tensor<1x?x8xf32>, tensor<?x1x8xf32>), (tensor<1x?x8xf32>), tensor<1xi32>
+  return %o : tensor<1x?x8xf32>
+}
