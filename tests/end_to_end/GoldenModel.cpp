@@ -214,6 +214,11 @@ void GoldenModel::poison(BufferKind kind) {
 }
 
 void GoldenModel::poisonCache(int64_t position) {
+  for (int64_t row = 0; row < batch(); ++row)
+    poisonRow(row, position);
+}
+
+void GoldenModel::poisonRow(int64_t row, int64_t position) {
   for (size_t i = 0; i < program().buffers.size(); ++i) {
     const Buffer &buffer = program().buffers[i];
     if (buffer.kind != BufferKind::State)
@@ -221,8 +226,7 @@ void GoldenModel::poisonCache(int64_t position) {
     char *data = static_cast<char *>(executor->bufferData(i));
     int64_t rowBytes = buffer.maxBytes / batch();
     int64_t kept = rowBytes / maxLength() * position;
-    for (int64_t row = 0; row < batch(); ++row)
-      std::memset(data + row * rowBytes + kept, 0xff, rowBytes - kept);
+    std::memset(data + row * rowBytes + kept, 0xff, rowBytes - kept);
   }
 }
 

@@ -98,6 +98,7 @@ public:
   void poison(BufferKind kind);
   /// The same for what lies at `position` and beyond in each row of the cache.
   void poisonCache(int64_t position);
+  void poisonRow(int64_t row, int64_t position);
 
 private:
   std::map<std::string, TensorView>
