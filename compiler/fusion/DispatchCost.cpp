@@ -20,8 +20,11 @@ public:
         read(constant(0)), written(constant(0)), flops(constant(0)) {}
 
   exec::CostAttr build() {
-    for (Operation *op : ops)
+    for (Operation *op : ops) {
       op->walk([&](linalg::GenericOp generic) { add(generic); });
+      if (auto append = dyn_cast<tensor::InsertSliceOp>(op))
+        add(append);
+    }
     return exec::CostAttr::get(context, map(read), map(written), map(flops));
   }
 
@@ -74,6 +77,12 @@ private:
         product = product * getAffineSymbolExpr(at - scalars.begin(), context);
     }
     return product;
+  }
+
+  void add(tensor::InsertSliceOp op) {
+    AffineExpr bytes = elements(op.getSource()) * bytesOf(op.getSourceType());
+    read = read + bytes;
+    written = written + bytes;
   }
 
   void add(linalg::GenericOp op) {

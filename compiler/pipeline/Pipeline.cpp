@@ -90,7 +90,7 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createCSEPass());
 }
 
-static void buildLlvm(OpPassManager &passes) {
+static void buildLlvm(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(cpu::createApproximateMath());
   passes.addPass(cpu::createLowerKernelAbi());
   passes.addPass(createConvertVectorToSCFPass());
@@ -100,8 +100,11 @@ static void buildLlvm(OpPassManager &passes) {
   passes.addPass(createConvertVectorToLLVMPass());
   passes.addPass(createFinalizeMemRefToLLVMConversionPass());
   passes.addPass(createConvertMathToLLVMPass());
-  // bf16 arithmetic is conversion only: arith lowers it to extensions.
-  passes.addPass(arith::createArithExpandOpsPass());
+  // bf16 arithmetic is conversion only. Where the CPU has no instruction for it,
+  // LLVM would call a function of the compiler's library, which kernels have not.
+  arith::ArithExpandOpsPassOptions expand;
+  expand.includeBf16 = !llvm::is_contained(options.cpu.features, "avx512bf16");
+  passes.addPass(arith::createArithExpandOpsPass(expand));
   passes.addPass(createArithToLLVMConversionPass());
   passes.addPass(createConvertIndexToLLVMPass());
   passes.addPass(createConvertControlFlowToLLVMPass());
@@ -133,7 +136,7 @@ void buildPipeline(OpPassManager &passes, Phase from, Phase to,
   if (runs(Phase::Vector))
     buildVector(passes, options);
   if (runs(Phase::Llvm))
-    buildLlvm(passes);
+    buildLlvm(passes, options);
 }
 
 } // namespace tpa

@@ -213,20 +213,13 @@ void GoldenModel::poison(BufferKind kind) {
       std::memset(executor->bufferData(i), 0xff, program().buffers[i].maxBytes);
 }
 
-void GoldenModel::poisonCache(int64_t position) {
-  for (int64_t row = 0; row < batch(); ++row)
-    poisonRow(row, position);
-}
-
-void GoldenModel::poisonRow(int64_t row, int64_t position) {
+void GoldenModel::stainRow(int64_t row) {
   for (size_t i = 0; i < program().buffers.size(); ++i) {
     const Buffer &buffer = program().buffers[i];
-    if (buffer.kind != BufferKind::State)
-      continue;
-    char *data = static_cast<char *>(executor->bufferData(i));
-    int64_t rowBytes = buffer.maxBytes / batch();
-    int64_t kept = rowBytes / maxLength() * position;
-    std::memset(data + row * rowBytes + kept, 0xff, rowBytes - kept);
+    int64_t bytes = buffer.maxBytes / batch();
+    if (buffer.kind == BufferKind::State)
+      std::memset(static_cast<char *>(executor->bufferData(i)) + row * bytes,
+                  0x4f, bytes);
   }
 }
 

@@ -96,9 +96,9 @@ public:
   /// Overwrites the memory of all buffers of `kind` with bytes of 0xff, which
   /// are NaN as f32 and as bf16.
   void poison(BufferKind kind);
-  /// The same for what lies at `position` and beyond in each row of the cache.
-  void poisonCache(int64_t position);
-  void poisonRow(int64_t row, int64_t position);
+  /// Overwrites one row of the cache with 3.5e9, as f32 and as bf16. Not NaN:
+  /// what a mask hides is multiplied by zero.
+  void stainRow(int64_t row);
 
 private:
   std::map<std::string, TensorView>

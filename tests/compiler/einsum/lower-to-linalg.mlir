@@ -92,10 +92,10 @@ func.func @softmax(%x: tensor<2x?xf32>) -> tensor<2x?xf32> {
 // CHECK-DAG: exec.buffer constant @rope.0 : tensor<16x2x4xf32> {init = #tpa.rope<transposed = true, table = bf16>}
 // CHECK-DAG: exec.buffer constant @rope.1 : tensor<16x2x4xf32> {init = #tpa.rope<pairs = interleaved>}
 // CHECK-DAG: exec.buffer constant @rope.2 : tensor<16x2x3xf32> {init = #tpa.rope<pairs = interleaved>}
-// CHECK-NOT: exec.buffer
 // CHECK-DAG: #[[$SELF:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2, d3, d4)>
 // CHECK-DAG: #[[$OTHER_HALF:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2, -d3 + 1, d4)>
 // CHECK-DAG: #[[$NEIGHBOUR:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2, d3, -d4 + 1)>
+// CHECK-NOT: exec.buffer
 
 // Pairs (i, i + 4). Transposed: y1 = x1 c + x2 s, y2 = x2 c - x1 s.
 // CHECK-LABEL: @half_transposed
