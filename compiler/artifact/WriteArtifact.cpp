@@ -6,10 +6,8 @@
 #include "compiler/artifact/ZipWriter.h"
 #include "compiler/codegen/cpu/EmitObject.h"
 #include "dialects/exec/ExecDialect.h"
+#include "runtime/io/AtomicFile.h"
 #include "llvm/ADT/SmallVector.h"
-#include "llvm/Support/Error.h"
-#include "llvm/Support/FileUtilities.h"
-#include "llvm/Support/raw_ostream.h"
 #include "llvm/Support/xxhash.h"
 
 using namespace mlir;
@@ -29,6 +27,9 @@ static void addFile(::t6::Program &program, ZipWriter &zip, StringRef name,
 }
 
 LogicalResult writeArtifact(ModuleOp module, const ArtifactOptions &options) {
+  if (module.getOps<exec::EntryOp>().empty())
+    return module.emitError("has nothing to run: no t6.model, or no entries in the phase "
+                            "that it is said to be in. HINT: see --compile-from");
   FailureOr<::t6::Program> program = buildProgram(module);
   if (failed(program))
     return failure();
@@ -59,13 +60,10 @@ LogicalResult writeArtifact(ModuleOp module, const ArtifactOptions &options) {
     files.add("ir/" + name, text);
   files.add("program.json", ::t6::serializeProgram(*program));
 
-  llvm::Error error = llvm::writeToOutput(options.path, [&](llvm::raw_ostream &stream) {
-    stream << files.finish();
-    return llvm::Error::success();
-  });
-  if (error)
-    return module.emitError("cannot write ")
-           << options.path << ": " << llvm::toString(std::move(error));
+  // No operation is to blame: the location stays out of the sentence.
+  absl::Status written = ::t6::writeFileAtomically(options.path, files.finish());
+  if (!written.ok())
+    return emitError(UnknownLoc::get(module.getContext())) << std::string(written.message());
   return success();
 }
 

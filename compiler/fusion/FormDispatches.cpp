@@ -11,6 +11,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"
@@ -39,21 +40,6 @@ static bool isPointwise(Operation *op) {
   return generic && generic.getNumParallelLoops() == generic.getNumLoops();
 }
 
-/// The contraction or reduction whose result `op` alone maps, point by point.
-static linalg::GenericOp epilogueRoot(Operation *op) {
-  if (!isPointwise(op))
-    return {};
-  auto consumer = cast<linalg::GenericOp>(op);
-  for (OpOperand *operand : consumer.getDpsInputOperands()) {
-    auto root = operand->get().getDefiningOp<linalg::GenericOp>();
-    if (root && !isPointwise(root) && root->hasOneUse() &&
-        root->getNumResults() == 1 && root->getBlock() == op->getBlock() &&
-        consumer.getMatchingIndexingMap(operand).isPermutation())
-      return root;
-  }
-  return {};
-}
-
 /// What a kernel is called: the name its work was given, or what it does.
 static std::string labelOf(Operation *op) {
   Location loc = op->getLoc();
@@ -64,6 +50,46 @@ static std::string labelOf(Operation *op) {
   if (isa<tensor::InsertSliceOp, scf::ForOp>(op))
     return "cache_append";
   return isPointwise(op) ? "elementwise" : "contraction";
+}
+
+/// Whether `consumer` may be the epilogue of the contraction or reduction `root`,
+/// which its operand comes from: what stands against it, empty if nothing does.
+static StringRef epilogueObstacle(linalg::GenericOp root, linalg::GenericOp consumer,
+                                  OpOperand *operand) {
+  if (!root->hasOneUse())
+    return "the result has another use";
+  if (root->getNumResults() != 1)
+    return "the work has more than one result";
+  if (root->getBlock() != consumer->getBlock())
+    return "the map is inside another operation";
+  if (!consumer.getMatchingIndexingMap(operand).isPermutation())
+    return "the map does not read each element once";
+  return {};
+}
+
+/// The contraction or reduction whose result `op` alone maps, point by point.
+static linalg::GenericOp epilogueRoot(Operation *op) {
+  if (!isPointwise(op))
+    return {};
+  auto consumer = cast<linalg::GenericOp>(op);
+  linalg::GenericOp chosen;
+  for (OpOperand *operand : consumer.getDpsInputOperands()) {
+    auto root = operand->get().getDefiningOp<linalg::GenericOp>();
+    if (!root || isPointwise(root))
+      continue;
+    StringRef why = epilogueObstacle(root, consumer, operand);
+    if (why.empty() && chosen)
+      why = "the map follows other work already";
+    auto options = remark::RemarkOpts::name("epilogue").category("tpa");
+    if (why.empty()) {
+      chosen = root;
+      remark::passed(op->getLoc(), options) << remark::metric("work", labelOf(root));
+    } else {
+      remark::missed(op->getLoc(), options)
+          << remark::metric("work", labelOf(root)) << remark::reason("{0}", why);
+    }
+  }
+  return chosen;
 }
 
 namespace {

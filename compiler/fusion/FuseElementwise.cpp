@@ -5,7 +5,9 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 
@@ -16,11 +18,31 @@ namespace tpa {
 
 namespace {
 
-/// Nothing is computed twice: one use, and each element read once.
+/// Nothing is computed twice: one use, and each element read once. What stands
+/// against it; empty if nothing does.
+std::string obstacle(OpOperand *use) {
+  auto consumer = cast<linalg::GenericOp>(use->getOwner());
+  int64_t uses = llvm::range_size(use->get().getUses());
+  if (uses > 1)
+    return llvm::formatv("its result has {0} uses", uses);
+  if (!consumer.getMatchingIndexingMap(use).isPermutation())
+    return "its consumer does not read each element once";
+  return {};
+}
+
+remark::RemarkOpts remarkOptions() {
+  return remark::RemarkOpts::name("fuse-elementwise").category("tpa");
+}
+
+/// linalg asks this of a use that it is otherwise about to fuse.
 bool computesOnce(OpOperand *use) {
-  auto consumer = dyn_cast<linalg::GenericOp>(use->getOwner());
-  return consumer && use->get().hasOneUse() &&
-         consumer.getMatchingIndexingMap(use).isPermutation();
+  if (!isa<linalg::GenericOp>(use->getOwner()) || !obstacle(use).empty())
+    return false;
+  Operation *producer = use->get().getDefiningOp();
+  int64_t operations = producer->getRegion(0).front().getOperations().size() - 1;
+  remark::passed(producer->getLoc(), remarkOptions())
+      << remark::metric("operations", operations);
+  return true;
 }
 
 struct FuseElementwise : tpa::impl::FuseElementwiseBase<FuseElementwise> {
@@ -34,6 +56,20 @@ struct FuseElementwise : tpa::impl::FuseElementwiseBase<FuseElementwise> {
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
     numFused += before - countGenerics();
+    getOperation().walk(sayWhyApart);
+  }
+
+  /// A pointwise producer that is left, with the first thing that keeps it apart.
+  static void sayWhyApart(linalg::GenericOp producer) {
+    if (producer.getNumParallelLoops() != producer.getNumLoops())
+      return;
+    for (OpOperand &use : producer->getUses()) {
+      std::string why = isa<linalg::GenericOp>(use.getOwner()) ? obstacle(&use) : "";
+      if (why.empty())
+        continue;
+      remark::missed(producer.getLoc(), remarkOptions()) << remark::reason("{0}", why);
+      return;
+    }
   }
 
   int64_t countGenerics() {

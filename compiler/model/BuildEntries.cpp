@@ -34,13 +34,16 @@ struct BuildEntries : tpa::impl::BuildEntriesBase<BuildEntries> {
   }
 
   LogicalResult build(t6::ModelOp model) {
+    if (maxLength < 0)
+      return model.emitOpError("cannot be compiled for sequences of ")
+             << int64_t(maxLength) << " tokens";
     EntryOptions options;
     options.maxLength = maxLength > 0 ? int64_t(maxLength)
                                       : int64_t(model.getContextLength());
     options.prefillChunk = std::min<int64_t>(prefillChunk, options.maxLength);
     if (options.prefillChunk <= 0)
       return model.emitOpError("cannot be compiled for a prefill chunk of ")
-             << prefillChunk;
+             << int64_t(prefillChunk);
     EntryBuilder builder(model, options);
     if (failed(builder.prepare()))
       return failure();

@@ -124,7 +124,7 @@ struct InstantiateModel : tpa::impl::InstantiateModelBase<InstantiateModel> {
     if (failed(function))
       return failure();
     if (batch <= 0)
-      return model.emitOpError("cannot be compiled for batch ") << batch;
+      return model.emitOpError("cannot be compiled for batch ") << int64_t(batch);
     Builder builder(&getContext());
     if (dtype != "f32" && dtype != "bf16")
       return model.emitOpError("cannot be compiled for dtype '")

@@ -11,10 +11,13 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "runtime/io/AtomicFile.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/ToolOutputFile.h"
+#include <csignal>
 
 using namespace mlir;
 namespace cl = llvm::cl;
@@ -53,9 +56,11 @@ static cl::opt<bool> checkKernels("check-kernels",
 static cl::opt<bool> strip("strip", cl::desc("Leave the IR out of the artifact"),
                            cl::cat(category));
 
-static int fail(const llvm::Twine &message) {
+enum ExitCode { kRuntimeError = 1, kUsageError = 2 };
+
+static int fail(const llvm::Twine &message, ExitCode code = kUsageError) {
   llvm::errs() << "tpa-opt: error: " << message << "\n";
-  return 2;
+  return code;
 }
 
 /// The phase called `name`; null with a message if there is none.
@@ -75,6 +80,10 @@ static std::unique_ptr<llvm::MemoryBuffer>
 importConfig(const llvm::MemoryBuffer &file, DialectRegistry &registry) {
   MLIRContext context(registry);
   context.loadAllAvailableDialects();
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(
+      llvm::MemoryBuffer::getMemBuffer(file.getMemBufferRef()), llvm::SMLoc());
+  SourceMgrDiagnosticHandler diagnostics(sources, &context);
   OwningOpRef<ModuleOp> module = tpa::importConfig(
       file.getBuffer(), file.getBufferIdentifier(), arch, context);
   if (!module)
@@ -109,6 +118,33 @@ struct Compilation {
 
 } // namespace
 
+/// Refuses values of options that no model can be compiled with.
+static LogicalResult checkOptions() {
+  constexpr int64_t most = 1 << 24;
+  for (auto [flag, value, least] : {std::tuple("batch", int64_t(batch), 1),
+                                    std::tuple("max-length", int64_t(maxLength), 0),
+                                    std::tuple("prefill-chunk", int64_t(prefillChunk), 1)})
+    if (value < least || value > most) {
+      fail(llvm::Twine("--") + flag + "=" + llvm::Twine(value) + " is not from " +
+           llvm::Twine(least) + " to " + llvm::Twine(most));
+      return failure();
+    }
+  if (target != "cpu") {
+    fail("--target=" + target + " is not supported. HINT: use --target=cpu");
+    return failure();
+  }
+  if (dtype != "f32" && dtype != "bf16") {
+    fail("--dtype=" + dtype + " is not supported. HINT: use f32 or bf16");
+    return failure();
+  }
+  for (const std::string &entry : entries)
+    if (entry != "prefill" && entry != "decode" && entry != "loss") {
+      fail("--entries=" + entry + " is no entry. HINT: use prefill, decode or loss");
+      return failure();
+    }
+  return success();
+}
+
 static FailureOr<std::optional<Compilation>> parseCompilation(StringRef output) {
   Compilation compilation;
   compilation.toArtifact = output.ends_with(".t6x");
@@ -133,10 +169,20 @@ static FailureOr<std::optional<Compilation>> parseCompilation(StringRef output) 
     fail("--compile-to=" + compileTo + " comes before --compile-from=" + compileFrom);
     return failure();
   }
-  if (target != "cpu") {
-    fail("--target=" + target + " is not supported. HINT: use --target=cpu");
+  for (auto [flag, value, least] : {std::tuple("batch", int64_t(batch), int64_t(1)),
+                                    std::tuple("max-length", int64_t(maxLength), int64_t(0)),
+                                    std::tuple("prefill-chunk", int64_t(prefillChunk), int64_t(1))})
+    if (value < least) {
+      fail("--" + llvm::Twine(flag) + "=" + llvm::Twine(value) + " must be at least " +
+           llvm::Twine(least));
+      return failure();
+    }
+  if (dtype != "f32" && dtype != "bf16") {
+    fail("--dtype=" + dtype + " is not supported. HINT: use f32 or bf16");
     return failure();
   }
+  if (failed(checkOptions()))
+    return failure();
   std::string error;
   FailureOr<tpa::cpu::CpuTarget> cpu = tpa::cpu::resolveCpu(cpuName, error);
   if (failed(cpu)) {
@@ -147,26 +193,78 @@ static FailureOr<std::optional<Compilation>> parseCompilation(StringRef output) 
   return std::optional<Compilation>(compilation);
 }
 
+/// Diagnostics point into the user's file; the operation in generic form would
+/// bury them. mlir-opt's flag turns it on again.
+static SmallVector<char *> withoutOpsInDiagnostics(int argc, char **argv) {
+  static char flag[] = "--mlir-print-op-on-diagnostic=false";
+  SmallVector<char *> arguments(argv, argv + argc);
+  bool isGiven = llvm::any_of(arguments, [](StringRef argument) {
+    return argument.contains("mlir-print-op-on-diagnostic");
+  });
+  if (!isGiven)
+    arguments.push_back(flag);
+  return arguments;
+}
+
+/// Without the operation that an error is about, which can be a whole program;
+/// --mlir-print-op-on-diagnostic brings it back.
+static void shortenDiagnostics() {
+  auto option = cl::getRegisteredOptions().find("mlir-print-op-on-diagnostic");
+  if (option != cl::getRegisteredOptions().end())
+    static_cast<cl::opt<bool> *>(option->second)->setInitialValue(false);
+}
+
+/// Prints the result to `output`, which appears whole or not at all unless it is
+/// no regular file.
+static int printTo(StringRef output, std::unique_ptr<llvm::MemoryBuffer> file,
+                   DialectRegistry &registry, const MlirOptMainConfig &config) {
+  bool replaces = !llvm::sys::fs::exists(output) || llvm::sys::fs::is_regular_file(output);
+  if (output != "-" && replaces) {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    if (failed(MlirOptMain(stream, std::move(file), registry, config)))
+      return kRuntimeError;
+    absl::Status status = ::t6::writeFileAtomically(output.str(), text);
+    return status.ok() ? 0 : fail(std::string(status.message()), kRuntimeError);
+  }
+  std::string error;
+  std::unique_ptr<llvm::ToolOutputFile> stream = openOutputFile(output, &error);
+  if (!stream)
+    return fail(error, kRuntimeError);
+  LogicalResult done = MlirOptMain(stream->os(), std::move(file), registry, config);
+  stream->keep();
+  stream->os().flush();
+  if (std::error_code lost = stream->os().error()) {
+    stream->os().clear_error();
+    return fail("cannot write " + output + ": " + lost.message(), kRuntimeError);
+  }
+  return failed(done) ? kRuntimeError : 0;
+}
+
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  // A file that may not grow is an error like a full disk, not a crash.
+  std::signal(SIGXFSZ, SIG_IGN);
   DialectRegistry registry;
   tpa::registerAllDialects(registry);
   tpa::registerAllPasses();
-  auto [input, output] = registerAndParseCLIOptions(
-      argc, argv, "Compiler for Tensor Product Attention and T6 models", registry);
+  constexpr StringRef name = "Compiler for Tensor Product Attention and T6 models";
+  std::string help = registerCLIOptions(name, registry);
+  shortenDiagnostics();
+  auto [input, output] = parseCLIOptions(argc, argv, help);
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
 
   auto compilation = parseCompilation(output);
   if (failed(compilation))
-    return 2;
+    return kUsageError;
   std::string error;
   std::unique_ptr<llvm::MemoryBuffer> file = openInputFile(input, &error);
   if (!file)
-    return fail(error);
+    return fail(error, kRuntimeError);
   if (StringRef(input).ends_with(".json"))
     file = importConfig(*file, registry);
   if (!file)
-    return 1;
+    return kRuntimeError;
 
   bool toArtifact = *compilation && (*compilation)->toArtifact;
   if (*compilation) {
@@ -185,12 +283,5 @@ int main(int argc, char **argv) {
   }
   if (toArtifact)
     return asMainReturnCode(MlirOptMain(llvm::nulls(), std::move(file), registry, config));
-
-  std::unique_ptr<llvm::ToolOutputFile> stream = openOutputFile(output, &error);
-  if (!stream)
-    return fail(error);
-  if (failed(MlirOptMain(stream->os(), std::move(file), registry, config)))
-    return 1;
-  stream->keep();
-  return 0;
+  return printTo(output, std::move(file), registry, config);
 }

@@ -76,13 +76,13 @@ static LogicalResult link(ModuleOp module, StringRef object, StringRef shared) {
     if (!linker)
       linker = llvm::sys::findProgramByName(name);
   if (!linker)
-    return module.emitError("no linker found; HINT: install lld-22");
+    return emitError(module.getLoc(), "no linker found; HINT: install lld-22");
   std::string error;
   int status = llvm::sys::ExecuteAndWait(
       *linker, {*linker, "-shared", "-z", "noexecstack", "-o", shared, object},
       std::nullopt, {}, /*SecondsToWait=*/0, /*MemoryLimit=*/0, &error);
   if (status != 0)
-    return module.emitError("linking the kernels failed: ")
+    return emitError(module.getLoc(), "linking the kernels failed: ")
            << *linker << " exited with " << status << ": " << error;
   return success();
 }
@@ -90,12 +90,12 @@ static LogicalResult link(ModuleOp module, StringRef object, StringRef shared) {
 FailureOr<std::string> emitSharedObject(ModuleOp module, const CpuTarget &cpu) {
   std::unique_ptr<llvm::TargetMachine> machine = createMachine(cpu);
   if (!machine)
-    return module.emitError("this build of LLVM cannot generate x86-64 code");
+    return emitError(module.getLoc(), "this build of LLVM cannot generate x86-64 code");
   llvm::LLVMContext context;
   OwningOpRef<ModuleOp> kernels = kernelsOf(module);
   std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(*kernels, context, "kernels");
   if (!code)
-    return module.emitError("kernels are not in the LLVM dialect: run the phases up to llvm");
+    return emitError(module.getLoc(), "kernels are not in the LLVM dialect: run the phases up to llvm");
   code->setTargetTriple(machine->getTargetTriple());
   code->setDataLayout(machine->createDataLayout());
   for (llvm::Function &function : *code)
@@ -106,7 +106,7 @@ FailureOr<std::string> emitSharedObject(ModuleOp module, const CpuTarget &cpu) {
   int descriptor;
   if (std::error_code error =
           llvm::sys::fs::createTemporaryFile("tpa-kernels", "o", descriptor, object))
-    return module.emitError("cannot create a temporary file: ") << error.message();
+    return emitError(module.getLoc(), "cannot create a temporary file: ") << error.message();
   llvm::sys::fs::createTemporaryFile("tpa-kernels", "so", shared);
   llvm::FileRemover removeObject(object), removeShared(shared);
   {
@@ -114,17 +114,17 @@ FailureOr<std::string> emitSharedObject(ModuleOp module, const CpuTarget &cpu) {
     llvm::legacy::PassManager passes;
     if (machine->addPassesToEmitFile(passes, stream, nullptr,
                                      llvm::CodeGenFileType::ObjectFile))
-      return module.emitError("the target cannot emit object files");
+      return emitError(module.getLoc(), "the target cannot emit object files");
     passes.run(*code);
     stream.flush();
     if (stream.has_error())
-      return module.emitError("cannot write ") << object << ": " << stream.error().message();
+      return emitError(module.getLoc(), "cannot write ") << object << ": " << stream.error().message();
   }
   if (failed(link(module, object, shared)))
     return failure();
   auto linked = llvm::MemoryBuffer::getFile(shared);
   if (!linked)
-    return module.emitError("cannot read ") << shared << ": " << linked.getError().message();
+    return emitError(module.getLoc(), "cannot read ") << shared << ": " << linked.getError().message();
   return (*linked)->getBuffer().str();
 }
 

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Remarks.h"
 
 using namespace mlir;
 
@@ -58,6 +59,38 @@ static void lowerCopies(func::FuncOp kernel) {
   });
 }
 
+static void remarkOnSchedule(const Nest &nest) {
+  linalg::GenericOp root = nest.root;
+  auto options = remark::RemarkOpts::name("vector-loop").category("tpa");
+  if (!nest.vectorLoop) {
+    remark::missed(root.getLoc(), options)
+        << remark::reason("no loop is long enough for a vector");
+    return;
+  }
+  int64_t points = 1;
+  for (int64_t factor : nest.unroll)
+    points *= factor;
+  remark::passed(root.getLoc(), options)
+      << remark::metric("loop", *nest.vectorLoop)
+      << remark::metric("iterator", nest.isParallel(*nest.vectorLoop) ? "parallel"
+                                                                      : "reduction")
+      << remark::metric("registerTile", points);
+}
+
+static void remarkOnGrid(func::FuncOp kernel, ArrayRef<Nest> nests, AffineMap grid) {
+  auto options = remark::RemarkOpts::name("workgroups").category("tpa");
+  if (grid.getNumResults() > 0) {
+    remark::passed(kernel.getLoc(), options)
+        << remark::metric("grid", Attribute(AffineMapAttr::get(grid)));
+    return;
+  }
+  StringRef why = nests.size() != 1 ? "the kernel is not one loop nest"
+                  : nests.front().root->getParentOp() != kernel
+                      ? "the loop nest is inside another loop"
+                      : "the work is too little to share";
+  remark::missed(kernel.getLoc(), options) << remark::reason("{0}", why);
+}
+
 namespace {
 struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
   using Base::Base;
@@ -82,9 +115,11 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
     for (Nest &nest : *nests) {
       chooseSchedule(nest, target);
       ++(nest.vectorLoop ? numVector : numScalar);
+      remarkOnSchedule(nest);
       if (distributed)
         grid = distribute(nest, kernel);
     }
+    remarkOnGrid(kernel, *nests, grid);
     Type index = IndexType::get(kernel.getContext());
     (void)kernel.insertArgument(kernel.getNumArguments(), index, {}, kernel.getLoc());
     kernel->setAttr(exec::gridAttrName, AffineMapAttr::get(grid));
