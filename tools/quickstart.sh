@@ -1,26 +1,67 @@
 #!/bin/bash
-# From a fresh Debian 12 to generated text: installs what is missing, builds, compiles a model, runs it.
+# From a fresh Debian 12 to generated text: installs what is missing, builds, compiles models, runs them.
 # With TPA_OPT and T6 set to the two programs, only the steps after the build run.
 set -euo pipefail
+[[ -z ${TPA_OPT:-} ]] || TPA_OPT=$(realpath -s "$TPA_OPT")
+[[ -z ${T6:-} ]] || T6=$(realpath -s "$T6")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+out=$(mktemp -d "${TMPDIR:-/tmp}/t6-quickstart.XXXXXX")
 say() { printf '\n== %s\n' "$*"; }
-run() { printf '$ %s\n' "$*"; "$@"; }
+note() { printf '   %s\n' "$@"; }
+run() { printf '$ %s\n' "${*@Q}" | sed "s/'\([][A-Za-z0-9_=.,:/-]*\)'/\1/g" && "$@"; }
+
+# Runs a command that talks much, and shows what it said only if it fails.
+quietly() {
+  if ! "$@" >"$out/log" 2>&1; then
+    cat "$out/log" >&2
+    exit 1
+  fi
+}
 
 if [[ -z ${TPA_OPT:-} || -z ${T6:-} ]]; then
-  say "1. Install what is missing"
-  tools/setup.sh
-  say "2. Build the compiler and the runtime"
-  run bazel build //tools/tpa-opt //tools/t6
+  say "1. Install what is missing (minutes on a fresh machine)"
+  tools/setup.sh --check || { note "asks for your password if you are not root"; quietly tools/setup.sh; }
+  say "2. Build the compiler and the runtime (ten minutes on two cores, seconds the second time)"
+  progress=$([[ -t 2 ]] || echo --noshow_progress)
+  run bazel build ${progress:+"$progress"} --ui_event_filters=-info,-debug --show_result=0 //tools/tpa-opt //tools/t6
   bin=$(bazel info bazel-bin 2>/dev/null)
+  # The short name, unless it leads elsewhere.
+  [[ $(realpath -q bazel-bin) != "$(realpath "$bin")" ]] || bin=bazel-bin
   TPA_OPT=$bin/tools/tpa-opt/tpa-opt
   T6=$bin/tools/t6/t6
 fi
-out=$(mktemp -d)
-trap 'rm -rf "$out"' EXIT
 
-say "3. Compile a model definition"
+say "3. Compile a model definition, and look at the artifact"
 run "$TPA_OPT" models/t6_nano.mlir -o "$out/t6_nano.t6x"
+run "$T6" info "$out/t6_nano.t6x" >"$out/log"
+head -6 "$out/log"
 
-say "4. Look at the artifact"
-run "$T6" info "$out/t6_nano.t6x"
+say "4. Generate text: the weights are random until training exists, so it is noise"
+run "$T6" generate "$out/t6_nano.t6x" --random-weights --tokenizer bytes \
+  --prompt "Tensor product attention " --max-tokens 48 --seed 1 >"$out/log" 2>"$out/summary"
+head -1 "$out/log" && LC_ALL=C tr -c '[:print:]\n' '?' <<<"$(tail -n +2 "$out/log")" && cat "$out/summary"
+
+say "5. Evaluate on real text: guessing among 257 byte tokens has a loss of ln 257 = 5.549"
+run "$T6" tokenize bytes README.md "$out/readme.bin"
+run "$T6" eval "$out/t6_nano.t6x" --random-weights --data "$out/readme.bin"
+
+say "6. The same numbers as the paper's PyTorch code: a checkpoint and what it computed, recorded"
+data=tests/data/t6_tiny
+run "$TPA_OPT" "$data/config.json" --batch=2 -o "$out/t6_tiny.t6x"
+/usr/bin/python3 tests/quickstart/reference.py inputs "$data/reference.safetensors" "$out/inputs.safetensors"
+run "$T6" run "$out/t6_tiny.t6x" --entry loss --weights "$data/weights.safetensors" \
+  --inputs "$out/inputs.safetensors" --outputs "$out/outputs.safetensors"
+/usr/bin/python3 tests/quickstart/reference.py compare "$data/reference.safetensors" "$out/outputs.safetensors"
+
+say "All of it works. What to try next (the files are in $out)"
+cat <<NEXT
+   See attention become einsums       $TPA_OPT models/t6_nano.mlir --compile-to=einsum
+   See what decoding a token costs    $T6 info $out/t6_nano.t6x --dispatches
+   Measure the 124M-parameter model   $TPA_OPT models/t6_small.mlir -o $out/t6_small.t6x
+                                      $T6 bench $out/t6_small.t6x -p 128 -n 32
+   Run a checkpoint of your own       $TPA_OPT folder/config.json -o mine.t6x
+                                      $T6 generate mine.t6x --weights folder --tokenizer folder --prompt "..."
+   Write an attention of your own     CONTRIBUTING.md, "Add an attention"
+NEXT
+rm -f "$out/log" "$out/summary"

@@ -169,18 +169,6 @@ static FailureOr<std::optional<Compilation>> parseCompilation(StringRef output) 
     fail("--compile-to=" + compileTo + " comes before --compile-from=" + compileFrom);
     return failure();
   }
-  for (auto [flag, value, least] : {std::tuple("batch", int64_t(batch), int64_t(1)),
-                                    std::tuple("max-length", int64_t(maxLength), int64_t(0)),
-                                    std::tuple("prefill-chunk", int64_t(prefillChunk), int64_t(1))})
-    if (value < least) {
-      fail("--" + llvm::Twine(flag) + "=" + llvm::Twine(value) + " must be at least " +
-           llvm::Twine(least));
-      return failure();
-    }
-  if (dtype != "f32" && dtype != "bf16") {
-    fail("--dtype=" + dtype + " is not supported. HINT: use f32 or bf16");
-    return failure();
-  }
   if (failed(checkOptions()))
     return failure();
   std::string error;
@@ -191,19 +179,6 @@ static FailureOr<std::optional<Compilation>> parseCompilation(StringRef output) 
   }
   compilation.options = {batch, maxLength, prefillChunk, dtype, entries, checkKernels, *cpu};
   return std::optional<Compilation>(compilation);
-}
-
-/// Diagnostics point into the user's file; the operation in generic form would
-/// bury them. mlir-opt's flag turns it on again.
-static SmallVector<char *> withoutOpsInDiagnostics(int argc, char **argv) {
-  static char flag[] = "--mlir-print-op-on-diagnostic=false";
-  SmallVector<char *> arguments(argv, argv + argc);
-  bool isGiven = llvm::any_of(arguments, [](StringRef argument) {
-    return argument.contains("mlir-print-op-on-diagnostic");
-  });
-  if (!isGiven)
-    arguments.push_back(flag);
-  return arguments;
 }
 
 /// Without the operation that an error is about, which can be a whole program;

@@ -30,10 +30,10 @@ static std::unique_ptr<llvm::TargetMachine> createMachine(const CpuTarget &cpu) 
     features += (features.empty() ? "+" : ",+") + feature.str();
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
-  // Code may use what the target's list says and nothing beyond: the generic
-  // name leaves the list alone to decide.
+  // The features listed are all that code may use, since the runtime looks for
+  // them and for nothing else; the CPU's name only tunes.
   return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
-      triple, cpu.name, features, options, llvm::Reloc::PIC_, std::nullopt,
+      triple, "x86-64", features, options, llvm::Reloc::PIC_, std::nullopt,
       llvm::CodeGenOptLevel::Aggressive));
 }
 
@@ -98,8 +98,10 @@ FailureOr<std::string> emitSharedObject(ModuleOp module, const CpuTarget &cpu) {
     return emitError(module.getLoc(), "kernels are not in the LLVM dialect: run the phases up to llvm");
   code->setTargetTriple(machine->getTargetTriple());
   code->setDataLayout(machine->createDataLayout());
-  for (llvm::Function &function : *code)
+  for (llvm::Function &function : *code) {
+    function.addFnAttr("tune-cpu", cpu.name);
     function.addFnAttr("prefer-vector-width", std::to_string(cpu.vectorBits));
+  }
   optimize(*code, *machine);
 
   llvm::SmallString<128> object, shared;
@@ -117,8 +119,10 @@ FailureOr<std::string> emitSharedObject(ModuleOp module, const CpuTarget &cpu) {
       return emitError(module.getLoc(), "the target cannot emit object files");
     passes.run(*code);
     stream.flush();
-    if (stream.has_error())
-      return emitError(module.getLoc(), "cannot write ") << object << ": " << stream.error().message();
+    if (std::error_code error = stream.error()) {
+      stream.clear_error();
+      return emitError(module.getLoc(), "cannot write ") << object << ": " << error.message();
+    }
   }
   if (failed(link(module, object, shared)))
     return failure();

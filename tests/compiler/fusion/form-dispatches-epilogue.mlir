@@ -1,0 +1,114 @@
+// What may follow a contraction or reduction in its kernel, and what may not.
+// RUN: tpa-opt %s --exec-form-dispatches | FileCheck %s
+// RUN: tpa-opt %s --exec-form-dispatches --remarks-filter=tpa --remark-format=emitRemark 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
+
+#id = affine_map<(d0, d1) -> (d0, d1)>
+#swap = affine_map<(d0, d1) -> (d1, d0)>
+#row = affine_map<(d0, d1) -> (d0)>
+#sum = {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+#id1 = affine_map<(d0) -> (d0)>
+
+// The square root joins; the kernel is named after the work.
+// CHECK-LABEL: func.func private @joined
+// CHECK: exec.dispatch @joined_norm reads(%{{.*}}, %{{.*}} : tensor<4x8xf32>, tensor<4xf32>) writes(%{{.*}} : tensor<4xf32>)
+// CHECK-NOT: exec.dispatch
+// REMARK: :[[#@LINE+8]]:{{.*}} [Passed] epilogue {{.*}} work=norm
+func.func private @joined(%x: tensor<4x8xf32>, %init: tensor<4xf32>) -> tensor<4xf32> {
+  %a = linalg.generic #sum ins(%x : tensor<4x8xf32>) outs(%init : tensor<4xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %0 = arith.addf %out, %in : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32> loc("norm")
+  %e = tensor.empty() : tensor<4xf32>
+  %b = linalg.generic {indexing_maps = [#id1, #id1], iterator_types = ["parallel"]} ins(%a : tensor<4xf32>) outs(%e : tensor<4xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %0 = math.sqrt %in : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  return %b : tensor<4xf32>
+}
+
+// CHECK-LABEL: func.func private @two_uses
+// CHECK: %[[A:.*]] = exec.dispatch
+// CHECK: %[[B:.*]] = exec.dispatch @two_uses_elementwise reads(%[[A]] :
+// CHECK: return %[[A]], %[[B]]
+// REMARK: [Missed] epilogue {{.*}} Reason="the result has another use"
+func.func private @two_uses(%x: tensor<4x8xf32>, %init: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %a = linalg.generic #sum ins(%x : tensor<4x8xf32>) outs(%init : tensor<4xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %0 = arith.addf %out, %in : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  %e = tensor.empty() : tensor<4xf32>
+  %b = linalg.generic {indexing_maps = [#id1, #id1], iterator_types = ["parallel"]} ins(%a : tensor<4xf32>) outs(%e : tensor<4xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %0 = math.sqrt %in : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  return %a, %b : tensor<4xf32>, tensor<4xf32>
+}
+
+// The sum of a row is read for each element of the row.
+// CHECK-LABEL: func.func private @broadcast
+// CHECK-COUNT-2: exec.dispatch
+// REMARK: [Missed] epilogue {{.*}} Reason="the map does not read each element once"
+func.func private @broadcast(%x: tensor<4x8xf32>, %init: tensor<4xf32>) -> tensor<4x8xf32> {
+  %a = linalg.generic #sum ins(%x : tensor<4x8xf32>) outs(%init : tensor<4xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %0 = arith.addf %out, %in : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  %e = tensor.empty() : tensor<4x8xf32>
+  %b = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %a : tensor<4x8xf32>, tensor<4xf32>) outs(%e : tensor<4x8xf32>) {
+  ^bb0(%in: f32, %sum: f32, %out: f32):
+    %0 = arith.divf %in, %sum : f32
+    linalg.yield %0 : f32
+  } -> tensor<4x8xf32>
+  return %b : tensor<4x8xf32>
+}
+
+// A map of two sums follows the first.
+// CHECK-LABEL: func.func private @two_roots
+// CHECK: %[[Y:.*]] = exec.dispatch
+// CHECK: exec.dispatch {{.*}} reads(%{{.*}}, %[[Y]] :
+// CHECK-NOT: exec.dispatch
+// REMARK: [Passed] epilogue
+// REMARK: [Missed] epilogue {{.*}} Reason="the map follows other work already"
+func.func private @two_roots(%x: tensor<4x8xf32>, %y: tensor<4x8xf32>, %init: tensor<4xf32>) -> tensor<4xf32> {
+  %b = linalg.generic #sum ins(%y : tensor<4x8xf32>) outs(%init : tensor<4xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %0 = arith.addf %out, %in : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  %a = linalg.generic #sum ins(%x : tensor<4x8xf32>) outs(%init : tensor<4xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %0 = arith.addf %out, %in : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  %e = tensor.empty() : tensor<4xf32>
+  %c = linalg.generic {indexing_maps = [#id1, #id1, #id1], iterator_types = ["parallel"]} ins(%a, %b : tensor<4xf32>, tensor<4xf32>) outs(%e : tensor<4xf32>) {
+  ^bb0(%in: f32, %in2: f32, %out: f32):
+    %0 = arith.divf %in, %in2 : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  return %c : tensor<4xf32>
+}
+
+// An append updates the cache that it is given: the cache is written, not read.
+// CHECK-LABEL: func.func private @append
+// CHECK-SAME: %[[CACHE:.*]]: tensor<2x64x8xf32>, %[[X:.*]]: tensor<2x4x8xf32>, %[[POS:.*]]: tensor<2xindex>
+// CHECK: %[[NEW:.*]] = exec.dispatch @append_cache_append reads(%[[X]], %[[POS]] : {{.*}}) writes(%[[CACHE]] :
+// CHECK: return %[[NEW]]
+func.func private @append(%cache: tensor<2x64x8xf32>, %x: tensor<2x4x8xf32>, %pos: tensor<2xindex>) -> tensor<2x64x8xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %y = scf.for %i = %c0 to %c2 step %c1 iter_args(%c = %cache) -> tensor<2x64x8xf32> {
+    %from = tensor.extract_slice %x[%i, 0, 0] [1, 4, 8] [1, 1, 1] : tensor<2x4x8xf32> to tensor<1x4x8xf32>
+    %at = tensor.extract %pos[%i] : tensor<2xindex>
+    %new = tensor.insert_slice %from into %c[%i, %at, 0] [1, 4, 8] [1, 1, 1] : tensor<1x4x8xf32> into tensor<2x64x8xf32>
+    scf.yield %new : tensor<2x64x8xf32>
+  }
+  return %y : tensor<2x64x8xf32>
+}
