@@ -73,7 +73,8 @@ private:
     buffer.kind = kindOf(op.getKind());
     FailureOr<::t6::DType> dtype = dtypeOf(type);
     if (failed(dtype))
-      return op.emitOpError("has an element type that artifacts do not know: ") << type;
+      return op.emitOpError("has an element type that artifacts do not know: ")
+             << type;
     buffer.dtype = *dtype;
     for (int64_t i = 0; i < type.getRank(); ++i)
       if (type.isDynamicDim(i))
@@ -82,7 +83,8 @@ private:
       else
         buffer.shape.emplace_back(type.getDimSize(i));
     if (DenseI64ArrayAttr stored = op.getStoredAttr())
-      buffer.storedShape.assign(stored.asArrayRef().begin(), stored.asArrayRef().end());
+      buffer.storedShape.assign(stored.asArrayRef().begin(),
+                                stored.asArrayRef().end());
     else if (op.getKind() == exec::BufferKind::Param)
       buffer.storedShape.assign(type.getShape().begin(), type.getShape().end());
     buffer.tiedTo = op.getTiedTo().value_or("").str();
@@ -104,8 +106,8 @@ private:
     ::t6::Entry entry;
     entry.name = op.getSymName().str();
     addPorts(entry);
-    for (auto [name, maximum] :
-         llvm::zip_equal(op.getScalars().getAsValueRange<StringAttr>(), op.getMaxima()))
+    for (auto [name, maximum] : llvm::zip_equal(
+             op.getScalars().getAsValueRange<StringAttr>(), op.getMaxima()))
       if (failed(addScalar(op, entry, name, maximum)))
         return failure();
     for (auto dispatch : op.getBody().front().getOps<exec::DispatchOp>())
@@ -154,22 +156,27 @@ private:
         scalar.plus.scalarIndex = 0;
       }
     } else {
-      return op.emitOpError("has a scalar '") << name << "': artifacts know n and m";
+      return op.emitOpError("has a scalar '")
+             << name << "': artifacts know n and m";
     }
     if (scalar.input < 0)
-      return op.emitOpError("has a scalar '") << name << "' without the input it is read from";
+      return op.emitOpError("has a scalar '")
+             << name << "' without the input it is read from";
     entry.scalars.push_back(scalar);
     return success();
   }
 
   LogicalResult addDispatch(::t6::Entry &entry, exec::DispatchOp op) {
     auto kernel = module.lookupSymbol<FunctionOpInterface>(op.getKernel());
-    auto grid = kernel ? kernel->getAttrOfType<AffineMapAttr>(exec::gridAttrName)
-                       : AffineMapAttr();
+    auto grid = kernel
+                    ? kernel->getAttrOfType<AffineMapAttr>(exec::gridAttrName)
+                    : AffineMapAttr();
     if (!grid)
-      return op.emitOpError("runs @") << op.getKernel() << ", which is no generated kernel";
+      return op.emitOpError("runs @")
+             << op.getKernel() << ", which is no generated kernel";
     ::t6::Dispatch dispatch;
-    auto [known, isNew] = kernels.insert({op.getKernel(), int(program.kernels.size())});
+    auto [known, isNew] =
+        kernels.insert({op.getKernel(), int(program.kernels.size())});
     if (isNew)
       program.kernels.push_back(op.getKernel().str());
     dispatch.kernel = known->second;
@@ -242,9 +249,10 @@ private:
     binding.bytes = type.getElementTypeBitWidth() / 8;
     auto sizes = view.getSizes().begin();
     for (int64_t size : type.getShape())
-      binding.bytes *= ShapedType::isDynamic(size)
-                           ? entry.scalars[cast<BlockArgument>(*sizes++).getArgNumber()].max
-                           : size;
+      binding.bytes *=
+          ShapedType::isDynamic(size)
+              ? entry.scalars[cast<BlockArgument>(*sizes++).getArgNumber()].max
+              : size;
     dispatch.bindings.push_back(binding);
     return success();
   }
@@ -256,8 +264,8 @@ private:
     return terms;
   }
 
-  static void addTerms(AffineExpr expr, ::t6::CostTerm factor, ArrayRef<int> scalars,
-                       ::t6::CostPolynomial &terms) {
+  static void addTerms(AffineExpr expr, ::t6::CostTerm factor,
+                       ArrayRef<int> scalars, ::t6::CostPolynomial &terms) {
     if (auto sum = dyn_cast<AffineBinaryOpExpr>(expr);
         sum && sum.getKind() == AffineExprKind::Add) {
       addTerms(sum.getLHS(), factor, scalars, terms);
@@ -346,8 +354,10 @@ FailureOr<std::string> buildConstants(ModuleOp module) {
     auto rope = dyn_cast<RopeAttr>(*buffer.getInit());
     auto type = cast<RankedTensorType>(buffer.getType());
     if (!rope || type.getRank() != 3 || type.getDimSize(1) != 2)
-      return buffer.emitOpError("has an init that is no rotary table: ") << *buffer.getInit();
-    std::vector<float> table = ropeTable(rope, type.getDimSize(0), type.getDimSize(2));
+      return buffer.emitOpError("has an init that is no rotary table: ")
+             << *buffer.getInit();
+    std::vector<float> table =
+        ropeTable(rope, type.getDimSize(0), type.getDimSize(2));
     bytes.append(reinterpret_cast<const char *>(table.data()),
                  table.size() * sizeof(float));
     bytes.resize(llvm::alignTo(bytes.size(), constantAlignment));

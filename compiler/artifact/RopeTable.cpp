@@ -10,7 +10,8 @@ namespace tpa {
 static float roundToBf16(float value) {
   llvm::APFloat rounded(value);
   bool losesInfo;
-  rounded.convert(llvm::APFloat::BFloat(), llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+  rounded.convert(llvm::APFloat::BFloat(), llvm::APFloat::rmNearestTiesToEven,
+                  &losesInfo);
   return rounded.convertToFloat();
 }
 
@@ -22,9 +23,11 @@ std::vector<float> ropeTable(RopeAttr rope, int64_t positions, int64_t pairs) {
   for (int64_t position = 0; position < positions; ++position)
     for (int64_t part : {0, 1})
       for (int64_t pair = 0; pair < pairs; ++pair) {
-        float power = float(std::pow(theta, double(float(2 * pair) / float(2 * pairs))));
+        float power =
+            float(std::pow(theta, double(float(2 * pair) / float(2 * pairs))));
         float angle = float(position) * (1.0f / power);
-        float value = float(part == 0 ? std::cos(double(angle)) : std::sin(double(angle)));
+        float value = float(part == 0 ? std::cos(double(angle))
+                                      : std::sin(double(angle)));
         table.push_back(toBf16 ? roundToBf16(value) : value);
       }
   return table;

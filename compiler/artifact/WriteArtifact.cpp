@@ -14,7 +14,8 @@ using namespace mlir;
 
 namespace tpa {
 
-static constexpr llvm::StringLiteral producer = "tpa-opt 0.1.0 (LLVM " LLVM_VERSION_STRING ")";
+static constexpr llvm::StringLiteral producer =
+    "tpa-opt 0.1.0 (LLVM " LLVM_VERSION_STRING ")";
 
 static void addFile(::t6::Program &program, ZipWriter &zip, StringRef name,
                     StringRef contents) {
@@ -28,8 +29,9 @@ static void addFile(::t6::Program &program, ZipWriter &zip, StringRef name,
 
 LogicalResult writeArtifact(ModuleOp module, const ArtifactOptions &options) {
   if (module.getOps<exec::EntryOp>().empty())
-    return module.emitError("has nothing to run: no t6.model, or no entries in the phase "
-                            "that it is said to be in. HINT: see --compile-from");
+    return module.emitError(
+        "has nothing to run: no t6.model, or no entries in the phase "
+        "that it is said to be in. HINT: see --compile-from");
   FailureOr<::t6::Program> program = buildProgram(module);
   if (failed(program))
     return failure();
@@ -50,7 +52,8 @@ LogicalResult writeArtifact(ModuleOp module, const ArtifactOptions &options) {
 
   program->producer = producer.str();
   program->options.target = "cpu";
-  program->cpu = {options.cpu.name, options.cpu.features, options.cpu.vectorBits};
+  program->cpu = {options.cpu.name, options.cpu.features,
+                  options.cpu.vectorBits};
   ZipWriter files;
   addFile(*program, files, "kernels.so", *kernels);
   addFile(*program, files, "constants.bin", *constants);
@@ -61,9 +64,11 @@ LogicalResult writeArtifact(ModuleOp module, const ArtifactOptions &options) {
   files.add("program.json", ::t6::serializeProgram(*program));
 
   // No operation is to blame: the location stays out of the sentence.
-  absl::Status written = ::t6::writeFileAtomically(options.path, files.finish());
+  absl::Status written =
+      ::t6::writeFileAtomically(options.path, files.finish());
   if (!written.ok())
-    return emitError(UnknownLoc::get(module.getContext())) << std::string(written.message());
+    return emitError(UnknownLoc::get(module.getContext()))
+           << std::string(written.message());
   return success();
 }
 

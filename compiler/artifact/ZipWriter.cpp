@@ -24,11 +24,11 @@ static void put32(std::string &out, uint32_t value) {
 /// What local header and directory entry share, from "version needed" on.
 static void putCommon(std::string &out, uint32_t crc, uint32_t size,
                       uint16_t nameSize, uint16_t extraSize) {
-  put16(out, 10);     // version 1.0 suffices: stored entries
-  put16(out, 0);      // flags
-  put16(out, 0);      // method: stored
-  put16(out, 0);      // time 00:00, so that equal inputs give equal files
-  put16(out, 0x21);   // date 1980-01-01
+  put16(out, 10);   // version 1.0 suffices: stored entries
+  put16(out, 0);    // flags
+  put16(out, 0);    // method: stored
+  put16(out, 0);    // time 00:00, so that equal inputs give equal files
+  put16(out, 0x21); // date 1980-01-01
   put32(out, crc);
   put32(out, size);
   put32(out, size);

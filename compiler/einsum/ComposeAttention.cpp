@@ -186,8 +186,9 @@ struct ComposeAttention : tpa::impl::ComposeAttentionBase<ComposeAttention> {
     Value replacement = result;
     if (valueScale != 1.0) {
       std::string labels = value.equation.output;
-      replacement = EinsumOp::create(at, op.getLoc(), labels + "->" + labels,
-                                     ValueRange(replacement), APFloat(valueScale));
+      replacement =
+          EinsumOp::create(at, op.getLoc(), labels + "->" + labels,
+                           ValueRange(replacement), APFloat(valueScale));
     }
     op.replaceAllUsesWith(replacement);
     op.erase();

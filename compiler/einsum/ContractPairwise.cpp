@@ -25,7 +25,8 @@ struct Plan {
 };
 
 /// Exact search over contraction trees of one einsum. A subset of operands is a
-/// bit mask; its result keeps the labels that the rest or the output still need.
+/// bit mask; its result keeps the labels that the rest or the output still
+/// need.
 class ContractionSearch {
 public:
   ContractionSearch(const Equation &equation, const LabelSizes &sizes,
@@ -59,7 +60,8 @@ public:
     if (elements(leftLabels) > elements(rightLabels))
       std::swap(leftLabels, rightLabels);
     for (char label : leftLabels + rightLabels)
-      if (llvm::is_contained(outside, label) && !llvm::is_contained(labels, label))
+      if (llvm::is_contained(outside, label) &&
+          !llvm::is_contained(labels, label))
         labels += label;
     moveToEnd(labels, rightLabels);
     return labels;
@@ -100,9 +102,11 @@ private:
       std::string joined = unionOf(left, right);
       double flops = 2 * elements(joined);
       double bytes = 2 * 4 * elements(keptLabels(set));
-      double cost = plans[left].cost + plans[right].cost + flops + bytes * balance;
+      double cost =
+          plans[left].cost + plans[right].cost + flops + bytes * balance;
       if (cost < plans[set].cost)
-        plans[set] = {cost, plans[left].flops + plans[right].flops + flops, left, right};
+        plans[set] = {cost, plans[left].flops + plans[right].flops + flops,
+                      left, right};
     }
   }
 
@@ -116,7 +120,8 @@ private:
     for (auto [i, term] : llvm::enumerate(equation.terms))
       if (set >> i & 1)
         for (char label : term)
-          if (llvm::is_contained(outside, label) && !llvm::is_contained(kept, label))
+          if (llvm::is_contained(outside, label) &&
+              !llvm::is_contained(kept, label))
             kept += label;
     return kept;
   }
@@ -158,7 +163,8 @@ struct ContractPairwise : tpa::impl::ContractPairwiseBase<ContractPairwise> {
              << mostOperands << " at most: split the equation";
     Equation equation = Equation::parseVerified(op.getEquation());
     LabelSizes sizes;
-    for (auto [term, operand] : llvm::zip_equal(equation.terms, op.getOperands()))
+    for (auto [term, operand] :
+         llvm::zip_equal(equation.terms, op.getOperands()))
       if (failed(addLabelSizes(term, operand.getType(), sizes,
                                [&] { return op.emitOpError(); })))
         return failure();
@@ -166,10 +172,12 @@ struct ContractPairwise : tpa::impl::ContractPairwiseBase<ContractPairwise> {
     OpBuilder builder(op);
     Value result = emit(builder, op, search, search.fullSet());
     const Plan &best = search.plan(search.fullSet());
-    remark::passed(op.getLoc(), remark::RemarkOpts::name("contraction-order")
-                                    .category("tpa"))
+    remark::passed(
+        op.getLoc(),
+        remark::RemarkOpts::name("contraction-order").category("tpa"))
         << remark::metric("equation", op.getEquation())
-        << remark::metric("flops", best.flops) << remark::metric("cost", best.cost);
+        << remark::metric("flops", best.flops)
+        << remark::metric("cost", best.cost);
     op.replaceAllUsesWith(result);
     op.erase();
     return success();
@@ -183,9 +191,11 @@ struct ContractPairwise : tpa::impl::ContractPairwiseBase<ContractPairwise> {
     const Plan &plan = search.plan(set);
     Value left = emit(builder, op, search, plan.left);
     Value right = emit(builder, op, search, plan.right);
-    Equation pair{{search.resultLabels(plan.left), search.resultLabels(plan.right)},
-                  search.resultLabels(set)};
-    double scale = set == search.fullSet() ? op.getScale().convertToDouble() : 1.0;
+    Equation pair{
+        {search.resultLabels(plan.left), search.resultLabels(plan.right)},
+        search.resultLabels(set)};
+    double scale =
+        set == search.fullSet() ? op.getScale().convertToDouble() : 1.0;
     ++numContractions;
     return EinsumOp::create(builder, op.getLoc(), pair.str(),
                             ValueRange{left, right}, APFloat(scale));

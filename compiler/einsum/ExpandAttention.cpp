@@ -27,7 +27,8 @@ static Value isVisible(OpBuilder &b, Location loc, AttentionOp op,
   auto indexOf = [&](char label) -> Value {
     return linalg::IndexOp::create(b, loc, labels.find(label));
   };
-  Value start32 = tensor::ExtractOp::create(b, loc, op.getPositions(), indexOf('b'));
+  Value start32 =
+      tensor::ExtractOp::create(b, loc, op.getPositions(), indexOf('b'));
   Value start = arith::IndexCastOp::create(b, loc, b.getIndexType(), start32);
   Value query = arith::AddIOp::create(b, loc, start, indexOf('n'));
   Value key = indexOf(AttentionOp::streamLabel);
@@ -45,30 +46,32 @@ static Value isVisible(OpBuilder &b, Location loc, AttentionOp op,
 /// Everything pointwise between the score einsums and the softmax.
 static Value finishScores(OpBuilder &b, Location loc, AttentionOp op,
                           Value scores, StringRef labels) {
-  return elementwise(b, loc, ValueRange(scores), [&](OpBuilder &b, ValueRange in) {
-    Type type = in[0].getType();
-    auto constant = [&](double value) -> Value {
-      return arith::ConstantOp::create(b, loc, b.getFloatAttr(type, value));
-    };
-    Value x = in[0];
-    double scale = op.getScale().convertToDouble();
-    if (scale != 1.0)
-      x = arith::MulFOp::create(b, loc, x, constant(scale));
-    if (op.getSoftcap()) {
-      double cap = op.getSoftcap()->convertToDouble();
-      x = arith::MulFOp::create(b, loc, x, constant(1.0 / cap));
-      x = math::TanhOp::create(b, loc, x);
-      x = arith::MulFOp::create(b, loc, x, constant(cap));
-    }
-    bool isSoftmax = op.getNormalizer() == Normalizer::Softmax;
-    if (op.getNormalizer() == Normalizer::Sigmoid)
-      x = sigmoid(b, loc, x);
-    if (op.getCausal())
-      x = arith::SelectOp::create(
-          b, loc, isVisible(b, loc, op, labels), x,
-          constant(isSoftmax ? -std::numeric_limits<double>::infinity() : 0.0));
-    return x;
-  });
+  return elementwise(
+      b, loc, ValueRange(scores), [&](OpBuilder &b, ValueRange in) {
+        Type type = in[0].getType();
+        auto constant = [&](double value) -> Value {
+          return arith::ConstantOp::create(b, loc, b.getFloatAttr(type, value));
+        };
+        Value x = in[0];
+        double scale = op.getScale().convertToDouble();
+        if (scale != 1.0)
+          x = arith::MulFOp::create(b, loc, x, constant(scale));
+        if (op.getSoftcap()) {
+          double cap = op.getSoftcap()->convertToDouble();
+          x = arith::MulFOp::create(b, loc, x, constant(1.0 / cap));
+          x = math::TanhOp::create(b, loc, x);
+          x = arith::MulFOp::create(b, loc, x, constant(cap));
+        }
+        bool isSoftmax = op.getNormalizer() == Normalizer::Softmax;
+        if (op.getNormalizer() == Normalizer::Sigmoid)
+          x = sigmoid(b, loc, x);
+        if (op.getCausal())
+          x = arith::SelectOp::create(
+              b, loc, isVisible(b, loc, op, labels), x,
+              constant(isSoftmax ? -std::numeric_limits<double>::infinity()
+                                 : 0.0));
+        return x;
+      });
 }
 
 namespace {
@@ -87,16 +90,19 @@ struct Expand : OpRewritePattern<AttentionOp> {
     for (unsigned i = 0; i < op.getScores().size(); ++i) {
       auto [equation, factors] = op.scoreTerm(i);
       labels = Equation::parseVerified(equation).output;
-      Value term = EinsumOp::create(rewriter, loc, equation, factors, APFloat(1.0));
+      Value term =
+          EinsumOp::create(rewriter, loc, equation, factors, APFloat(1.0));
       scores = scores ? elementwise(rewriter, loc, {scores, term},
                                     [&](OpBuilder &b, ValueRange in) -> Value {
-                                      return arith::AddFOp::create(b, loc, in[0], in[1]);
+                                      return arith::AddFOp::create(
+                                          b, loc, in[0], in[1]);
                                     })
                       : term;
     }
     Value weight = finishScores(rewriter, loc, op, scores, labels);
     if (op.getNormalizer() == Normalizer::Softmax)
-      weight = SoftmaxOp::create(rewriter, named(op.getLoc(), "softmax"), weight);
+      weight =
+          SoftmaxOp::create(rewriter, named(op.getLoc(), "softmax"), weight);
     SmallVector<Value> operands = {weight};
     llvm::append_range(operands, op.getValueFactors());
     Location valueLoc = named(op.getLoc(), "values");
@@ -142,9 +148,9 @@ struct ExpandLinear : OpRewritePattern<t6::LinearOp> {
 
   LogicalResult matchAndRewrite(t6::LinearOp op,
                                 PatternRewriter &rewriter) const override {
-    Value result = EinsumOp::create(rewriter, named(op.getLoc(), "linear"),
-                                    "bnc,oc->bno",
-                                    ValueRange{op.getX(), op.getWeight()}, APFloat(1.0));
+    Value result =
+        EinsumOp::create(rewriter, named(op.getLoc(), "linear"), "bnc,oc->bno",
+                         ValueRange{op.getX(), op.getWeight()}, APFloat(1.0));
     rewriter.replaceOp(op, result);
     return success();
   }
@@ -155,7 +161,8 @@ struct ExpandAttention : tpa::impl::ExpandAttentionBase<ExpandAttention> {
 
   void runOnOperation() override {
     getOperation().walk([&](Operation *op) {
-      numExpanded += isa<AttentionOp, FactorizeOp, MaterializeOp, t6::LinearOp>(op);
+      numExpanded +=
+          isa<AttentionOp, FactorizeOp, MaterializeOp, t6::LinearOp>(op);
     });
     RewritePatternSet patterns(&getContext());
     patterns.add<Expand, ExpandFactorize, ExpandMaterialize, ExpandLinear>(

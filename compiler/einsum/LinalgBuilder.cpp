@@ -19,7 +19,8 @@ SmallVector<OpFoldResult> sizesOf(OpBuilder &b, Location loc, Value tensor) {
 }
 
 Value widen(OpBuilder &b, Location loc, Value value) {
-  if (!isa<FloatType>(value.getType()) || value.getType().getIntOrFloatBitWidth() >= 32)
+  if (!isa<FloatType>(value.getType()) ||
+      value.getType().getIntOrFloatBitWidth() >= 32)
     return value;
   return arith::ExtFOp::create(b, loc, b.getF32Type(), value);
 }
@@ -29,7 +30,8 @@ Value generic(OpBuilder &b, Location loc, ValueRange inputs,
               Type elementType, std::optional<double> init, BodyBuilder body) {
   Value out = tensor::EmptyOp::create(b, loc, sizes, elementType);
   if (init) {
-    Value value = arith::ConstantOp::create(b, loc, b.getFloatAttr(elementType, *init));
+    Value value =
+        arith::ConstantOp::create(b, loc, b.getFloatAttr(elementType, *init));
     out = linalg::FillOp::create(b, loc, value, out).getResult(0);
   }
   AffineMap result = maps.back();
@@ -64,7 +66,8 @@ Value elementwise(OpBuilder &b, Location loc, ValueRange inputs,
 }
 
 Value sigmoid(OpBuilder &b, Location loc, Value x) {
-  Value one = arith::ConstantOp::create(b, loc, b.getFloatAttr(x.getType(), 1.0));
+  Value one =
+      arith::ConstantOp::create(b, loc, b.getFloatAttr(x.getType(), 1.0));
   Value negated = arith::NegFOp::create(b, loc, x);
   Value power = math::ExpOp::create(b, loc, negated);
   Value sum = arith::AddFOp::create(b, loc, one, power);

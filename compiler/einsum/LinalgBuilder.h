@@ -16,9 +16,8 @@ using BodyBuilder =
 mlir::Location named(mlir::Location loc, llvm::StringRef name);
 
 /// Sizes of a tensor, static ones as attributes.
-llvm::SmallVector<mlir::OpFoldResult> sizesOf(mlir::OpBuilder &b,
-                                              mlir::Location loc,
-                                              mlir::Value tensor);
+llvm::SmallVector<mlir::OpFoldResult>
+sizesOf(mlir::OpBuilder &b, mlir::Location loc, mlir::Value tensor);
 
 /// A generic over the shape of inputs[0], inputs alike, all loops parallel; the
 /// body sees f32 or f64 and so does the result.

@@ -101,14 +101,17 @@ struct LowerRmsNorm : OpRewritePattern<t6::RmsNormOp> {
     }
     auto normalize = [&](OpBuilder &b, ValueRange in) -> Value {
       auto constant = [&](double value) -> Value {
-        return arith::ConstantOp::create(b, loc, b.getFloatAttr(element, value));
+        return arith::ConstantOp::create(b, loc,
+                                         b.getFloatAttr(element, value));
       };
       Value mean = arith::MulFOp::create(b, loc, in[1], constant(1.0 / width));
       Value shifted = arith::AddFOp::create(
           b, loc, mean, constant(op.getEps().convertToDouble()));
       Value root = math::SqrtOp::create(b, loc, shifted);
       Value y = arith::DivFOp::create(b, loc, in[0], root);
-      return op.getWeight() ? arith::MulFOp::create(b, loc, y, in[2]).getResult() : y;
+      return op.getWeight()
+                 ? arith::MulFOp::create(b, loc, y, in[2]).getResult()
+                 : y;
     };
     rewriter.replaceOp(op, generic(rewriter, loc, inputs, maps, sizes, element,
                                    std::nullopt, normalize));
@@ -143,32 +146,37 @@ struct LowerCrossEntropy : OpRewritePattern<t6::CrossEntropyOp> {
     SmallVector<OpFoldResult> sizes = sizesOf(rewriter, loc, op.getLogits());
     ArrayRef<OpFoldResult> rows = ArrayRef(sizes).drop_back();
     Type f32 = rewriter.getF32Type();
-    Value maximum = generic(rewriter, loc, op.getLogits(), {full, row}, rows, f32,
-                            -std::numeric_limits<double>::infinity(),
-                            [&](OpBuilder &b, ValueRange in) -> Value {
-                              return arith::MaximumFOp::create(b, loc, in[1], in[0]);
-                            });
-    Value sum = generic(rewriter, loc, {op.getLogits(), maximum}, {full, row, row},
-                        rows, f32, 0.0, [&](OpBuilder &b, ValueRange in) -> Value {
-                          Value shifted = arith::SubFOp::create(b, loc, in[0], in[1]);
-                          Value power = math::ExpOp::create(b, loc, shifted);
-                          return arith::AddFOp::create(b, loc, in[2], power);
-                        });
+    Value maximum =
+        generic(rewriter, loc, op.getLogits(), {full, row}, rows, f32,
+                -std::numeric_limits<double>::infinity(),
+                [&](OpBuilder &b, ValueRange in) -> Value {
+                  return arith::MaximumFOp::create(b, loc, in[1], in[0]);
+                });
+    Value sum =
+        generic(rewriter, loc, {op.getLogits(), maximum}, {full, row, row},
+                rows, f32, 0.0, [&](OpBuilder &b, ValueRange in) -> Value {
+                  Value shifted = arith::SubFOp::create(b, loc, in[0], in[1]);
+                  Value power = math::ExpOp::create(b, loc, shifted);
+                  return arith::AddFOp::create(b, loc, in[2], power);
+                });
     AffineMap flat = rewriter.getMultiDimIdentityMap(2);
-    Value tokenLoss = generic(
-        rewriter, loc, {op.getTargets(), maximum, sum}, {flat, flat, flat, flat},
-        rows, f32, std::nullopt, [&](OpBuilder &b, ValueRange in) {
-          return surprise(b, loc, op.getLogits(), in[0], in[1], in[2]);
-        });
-    rewriter.replaceOp(op, {meanOverTargets(rewriter, loc, tokenLoss, op.getTargets()),
-                            tokenLoss});
+    Value tokenLoss =
+        generic(rewriter, loc, {op.getTargets(), maximum, sum},
+                {flat, flat, flat, flat}, rows, f32, std::nullopt,
+                [&](OpBuilder &b, ValueRange in) {
+                  return surprise(b, loc, op.getLogits(), in[0], in[1], in[2]);
+                });
+    rewriter.replaceOp(
+        op, {meanOverTargets(rewriter, loc, tokenLoss, op.getTargets()),
+             tokenLoss});
     return success();
   }
 
 private:
   static Value isCounted(OpBuilder &b, Location loc, Value target) {
     Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
-    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, target, zero);
+    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, target,
+                                 zero);
   }
 
   static Value surprise(OpBuilder &b, Location loc, Value logits, Value target,
@@ -183,7 +191,8 @@ private:
     Value shifted = arith::SubFOp::create(b, loc, maximum, logit);
     Value loss = arith::AddFOp::create(b, loc, logSum, shifted);
     Value zero = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0.0));
-    return arith::SelectOp::create(b, loc, isCounted(b, loc, target), loss, zero);
+    return arith::SelectOp::create(b, loc, isCounted(b, loc, target), loss,
+                                   zero);
   }
 
   /// The loop d0 has size one: it gives the scalar result a dimension.
@@ -197,17 +206,19 @@ private:
                           [&](OpBuilder &b, ValueRange in) -> Value {
                             return arith::AddFOp::create(b, loc, in[1], in[0]);
                           });
-    Value count = generic(b, loc, targets, {token, unit}, one, f32, 0.0,
-                          [&](OpBuilder &b, ValueRange in) -> Value {
-                            Value counted = arith::UIToFPOp::create(
-                                b, loc, f32, isCounted(b, loc, in[0]));
-                            return arith::AddFOp::create(b, loc, in[1], counted);
-                          });
-    return elementwise(b, loc, {total, count}, [&](OpBuilder &b, ValueRange in) -> Value {
-      Value one = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(1.0));
-      Value atLeastOne = arith::MaximumFOp::create(b, loc, in[1], one);
-      return arith::DivFOp::create(b, loc, in[0], atLeastOne);
-    });
+    Value count =
+        generic(b, loc, targets, {token, unit}, one, f32, 0.0,
+                [&](OpBuilder &b, ValueRange in) -> Value {
+                  Value counted = arith::UIToFPOp::create(
+                      b, loc, f32, isCounted(b, loc, in[0]));
+                  return arith::AddFOp::create(b, loc, in[1], counted);
+                });
+    return elementwise(
+        b, loc, {total, count}, [&](OpBuilder &b, ValueRange in) -> Value {
+          Value one = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(1.0));
+          Value atLeastOne = arith::MaximumFOp::create(b, loc, in[1], one);
+          return arith::DivFOp::create(b, loc, in[0], atLeastOne);
+        });
   }
 };
 
@@ -226,7 +237,8 @@ struct LowerSplit : OpRewritePattern<t6::SplitOp> {
                               "t6-instantiate-model first");
       SmallVector<OpFoldResult> offsets(rank, rewriter.getIndexAttr(0));
       SmallVector<OpFoldResult> strides(rank, rewriter.getIndexAttr(1));
-      SmallVector<OpFoldResult> sizes = sizesOf(rewriter, op.getLoc(), op.getX());
+      SmallVector<OpFoldResult> sizes =
+          sizesOf(rewriter, op.getLoc(), op.getX());
       offsets[axis] = rewriter.getIndexAttr(offset);
       sizes[axis] = rewriter.getIndexAttr(size);
       parts.push_back(tensor::ExtractSliceOp::create(
@@ -243,7 +255,8 @@ struct LowerCacheRead : OpRewritePattern<t6::CacheReadOp> {
 
   LogicalResult matchAndRewrite(t6::CacheReadOp op,
                                 PatternRewriter &rewriter) const override {
-    SmallVector<OpFoldResult> sizes = sizesOf(rewriter, op.getLoc(), op.getCache());
+    SmallVector<OpFoldResult> sizes =
+        sizesOf(rewriter, op.getLoc(), op.getCache());
     sizes[1] = op.getLength();
     SmallVector<OpFoldResult> offsets(sizes.size(), rewriter.getIndexAttr(0));
     SmallVector<OpFoldResult> strides(sizes.size(), rewriter.getIndexAttr(1));
@@ -276,10 +289,11 @@ struct LowerCacheAppend : OpRewritePattern<t6::CacheAppendOp> {
           offsets[0] = row;
           Value x = tensor::ExtractSliceOp::create(b, loc, op.getX(), offsets,
                                                    sizes, strides);
-          Value start = tensor::ExtractOp::create(b, loc, op.getPositions(), row);
+          Value start =
+              tensor::ExtractOp::create(b, loc, op.getPositions(), row);
           offsets[1] = toIndex(b, loc, start);
-          Value place = tensor::ExtractSliceOp::create(b, loc, caches[0], offsets,
-                                                       sizes, strides);
+          Value place = tensor::ExtractSliceOp::create(b, loc, caches[0],
+                                                       offsets, sizes, strides);
           Value written = write(b, loc, x, place, type.getElementType());
           Value updated = tensor::InsertSliceOp::create(
               b, loc, written, caches[0], offsets, sizes, strides);
@@ -295,7 +309,8 @@ private:
                      Type element) {
     int64_t rank = cast<RankedTensorType>(x.getType()).getRank();
     SmallVector<AffineMap> maps(2, b.getMultiDimIdentityMap(rank));
-    SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::parallel);
+    SmallVector<utils::IteratorType> iterators(rank,
+                                               utils::IteratorType::parallel);
     auto op = linalg::GenericOp::create(
         b, loc, place.getType(), x, place, maps, iterators,
         [&](OpBuilder &nested, Location, ValueRange in) {

@@ -52,24 +52,26 @@ struct LowerEinsum : OpRewritePattern<EinsumOp> {
     auto scaled = [&](OpBuilder &b, Value value) -> Value {
       if (scale == 1.0)
         return value;
-      Value factor = arith::ConstantOp::create(b, loc, b.getFloatAttr(value.getType(), scale));
+      Value factor = arith::ConstantOp::create(
+          b, loc, b.getFloatAttr(value.getType(), scale));
       return arith::MulFOp::create(b, loc, value, factor);
     };
-    Value result = generic(
-        rewriter, loc, op.getOperands(), maps, sizes, element,
-        sums ? std::optional<double>(0.0) : std::nullopt,
-        [&](OpBuilder &b, ValueRange in) -> Value {
-          Value product = in[0];
-          if (equation.terms.size() == 2)
-            product = arith::MulFOp::create(b, loc, in[0], in[1]);
-          if (!sums)
-            return scaled(b, product);
-          return arith::AddFOp::create(b, loc, in.back(), product);
-        });
+    Value result =
+        generic(rewriter, loc, op.getOperands(), maps, sizes, element,
+                sums ? std::optional<double>(0.0) : std::nullopt,
+                [&](OpBuilder &b, ValueRange in) -> Value {
+                  Value product = in[0];
+                  if (equation.terms.size() == 2)
+                    product = arith::MulFOp::create(b, loc, in[0], in[1]);
+                  if (!sums)
+                    return scaled(b, product);
+                  return arith::AddFOp::create(b, loc, in.back(), product);
+                });
     if (sums && scale != 1.0)
-      result = elementwise(rewriter, loc, result, [&](OpBuilder &b, ValueRange in) {
-        return scaled(b, in[0]);
-      });
+      result =
+          elementwise(rewriter, loc, result, [&](OpBuilder &b, ValueRange in) {
+            return scaled(b, in[0]);
+          });
     rewriter.replaceOp(op, result);
     return success();
   }
@@ -77,7 +79,8 @@ struct LowerEinsum : OpRewritePattern<EinsumOp> {
 private:
   static OpFoldResult sizeOf(OpBuilder &b, Location loc, EinsumOp op,
                              const Equation &equation, char label) {
-    for (auto [term, operand] : llvm::zip_equal(equation.terms, op.getOperands()))
+    for (auto [term, operand] :
+         llvm::zip_equal(equation.terms, op.getOperands()))
       if (size_t at = StringRef(term).find(label); at != StringRef::npos)
         return tensor::getMixedSize(b, loc, operand, at);
     llvm_unreachable("every output label occurs in an operand");
@@ -99,10 +102,11 @@ struct LowerSoftmax : OpRewritePattern<SoftmaxOp> {
     Type element = type.getElementType();
     auto infinity = std::numeric_limits<double>::infinity();
 
-    Value maximum = generic(rewriter, loc, op.getX(), {full, row}, rows, element,
-                            -infinity, [&](OpBuilder &b, ValueRange in) -> Value {
-                              return arith::MaximumFOp::create(b, loc, in[1], in[0]);
-                            });
+    Value maximum =
+        generic(rewriter, loc, op.getX(), {full, row}, rows, element, -infinity,
+                [&](OpBuilder &b, ValueRange in) -> Value {
+                  return arith::MaximumFOp::create(b, loc, in[1], in[0]);
+                });
     // A row of -inf has no maximum to subtract: its exponentials are zero.
     auto exponential = [&](OpBuilder &b, Value x, Value max) -> Value {
       auto constant = [&](double v) -> Value {
@@ -110,21 +114,24 @@ struct LowerSoftmax : OpRewritePattern<SoftmaxOp> {
       };
       Value isEmpty = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ,
                                             max, constant(-infinity));
-      Value shift = arith::SelectOp::create(b, loc, isEmpty, constant(0.0), max);
+      Value shift =
+          arith::SelectOp::create(b, loc, isEmpty, constant(0.0), max);
       Value difference = arith::SubFOp::create(b, loc, x, shift);
       return math::ExpOp::create(b, loc, difference);
     };
-    Value sum = generic(rewriter, loc, {op.getX(), maximum}, {full, row, row},
-                        rows, element, 0.0, [&](OpBuilder &b, ValueRange in) -> Value {
-                          return arith::AddFOp::create(
-                              b, loc, in[2], exponential(b, in[0], in[1]));
-                        });
+    Value sum =
+        generic(rewriter, loc, {op.getX(), maximum}, {full, row, row}, rows,
+                element, 0.0, [&](OpBuilder &b, ValueRange in) -> Value {
+                  return arith::AddFOp::create(b, loc, in[2],
+                                               exponential(b, in[0], in[1]));
+                });
     Value result = generic(
         rewriter, loc, {op.getX(), maximum, sum}, {full, row, row, full}, sizes,
         element, std::nullopt, [&](OpBuilder &b, ValueRange in) -> Value {
-          Value zero = arith::ConstantOp::create(b, loc, b.getFloatAttr(element, 0.0));
-          Value isEmpty = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ,
-                                                in[2], zero);
+          Value zero =
+              arith::ConstantOp::create(b, loc, b.getFloatAttr(element, 0.0));
+          Value isEmpty = arith::CmpFOp::create(
+              b, loc, arith::CmpFPredicate::OEQ, in[2], zero);
           Value quotient = arith::DivFOp::create(
               b, loc, exponential(b, in[0], in[1]), in[2]);
           return arith::SelectOp::create(b, loc, isEmpty, zero, quotient);
@@ -174,38 +181,42 @@ struct LowerRope : OpRewritePattern<RopeOp> {
     partner[half] = 1 - partner[half];
     AffineMap other = AffineMap::get(rank + 1, 0, partner, op.getContext());
     Type element = cast<RankedTensorType>(op.getType()).getElementType();
-    Value rotated = generic(
-        rewriter, loc, {x, x}, {same, other, same}, sizes, element, std::nullopt,
-        [&](OpBuilder &b, ValueRange in) {
-          return rotate(b, loc, op, table, in[0], in[1], half, pair);
-        });
+    Value rotated =
+        generic(rewriter, loc, {x, x}, {same, other, same}, sizes, element,
+                std::nullopt, [&](OpBuilder &b, ValueRange in) {
+                  return rotate(b, loc, op, table, in[0], in[1], half, pair);
+                });
     rewriter.replaceOpWithNewOp<tensor::CollapseShapeOp>(op, rotated, split);
     return success();
   }
 
 private:
   Value tableOf(PatternRewriter &rewriter, RopeOp op, int64_t pairs) const {
-    auto type = RankedTensorType::get({positions, 2, pairs}, rewriter.getF32Type());
+    auto type =
+        RankedTensorType::get({positions, 2, pairs}, rewriter.getF32Type());
     unsigned count = 0;
     std::string name;
     for (auto buffer : module.getOps<exec::BufferOp>()) {
       if (!buffer.getSymName().starts_with("rope."))
         continue;
       ++count;
-      if (buffer.getType() == type && buffer.getInit() == Attribute(op.getRope()))
+      if (buffer.getType() == type &&
+          buffer.getInit() == Attribute(op.getRope()))
         name = buffer.getSymName().str();
     }
     if (name.empty()) {
       name = ("rope." + Twine(count)).str();
       OpBuilder::InsertionGuard guard(rewriter);
       rewriter.setInsertionPointToStart(module.getBody());
-      exec::BufferOp::create(
-          rewriter, op.getLoc(),
-          exec::BufferKindAttr::get(op.getContext(), exec::BufferKind::Constant),
-          rewriter.getStringAttr(name), TypeAttr::get(type), op.getRope(),
-          DenseI64ArrayAttr(), StringAttr(), DenseI64ArrayAttr(), ArrayAttr());
+      exec::BufferOp::create(rewriter, op.getLoc(),
+                             exec::BufferKindAttr::get(
+                                 op.getContext(), exec::BufferKind::Constant),
+                             rewriter.getStringAttr(name), TypeAttr::get(type),
+                             op.getRope(), DenseI64ArrayAttr(), StringAttr(),
+                             DenseI64ArrayAttr(), ArrayAttr());
     }
-    return exec::LoadOp::create(rewriter, op.getLoc(), type, name, ValueRange());
+    return exec::LoadOp::create(rewriter, op.getLoc(), type, name,
+                                ValueRange());
   }
 
   static Value rotate(OpBuilder &b, Location loc, RopeOp op, Value table,
@@ -216,7 +227,8 @@ private:
     auto constant = [&](int64_t value) -> Value {
       return arith::ConstantIndexOp::create(b, loc, value);
     };
-    Value start32 = tensor::ExtractOp::create(b, loc, op.getPositions(), index(0));
+    Value start32 =
+        tensor::ExtractOp::create(b, loc, op.getPositions(), index(0));
     Value start = arith::IndexCastOp::create(b, loc, b.getIndexType(), start32);
     Value position = arith::AddIOp::create(b, loc, start, index(1));
     auto entry = [&](int64_t which) -> Value {

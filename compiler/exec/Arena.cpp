@@ -8,9 +8,10 @@ namespace tpa {
 
 int64_t Arena::place(int64_t bytes, int64_t first, int64_t last) {
   bytes = (bytes + alignment - 1) / alignment * alignment;
-  live.erase(std::remove_if(live.begin(), live.end(),
-                            [&](const Block &block) { return block.last < first; }),
-             live.end());
+  live.erase(
+      std::remove_if(live.begin(), live.end(),
+                     [&](const Block &block) { return block.last < first; }),
+      live.end());
   int64_t offset = 0;
   auto at = live.begin();
   for (; at != live.end() && at->offset - offset < bytes; ++at)

@@ -9,8 +9,8 @@
 
 namespace tpa {
 
-/// Blocks are placed in order of their first use. Two blocks share bytes only if
-/// one is dead before the other is born; lifetimes are closed intervals.
+/// Blocks are placed in order of their first use. Two blocks share bytes only
+/// if one is dead before the other is born; lifetimes are closed intervals.
 class Arena {
 public:
   static constexpr int64_t alignment = 64;

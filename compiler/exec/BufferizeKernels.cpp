@@ -6,9 +6,9 @@
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
 #include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
 
@@ -37,18 +37,20 @@ static void bindOperands(func::FuncOp kernel) {
     BlockArgument argument = body.getArgument(i);
     auto type = cast<RankedTensorType>(argument.getType());
     SmallVector<Value> sizes;
-    if (auto scalars = kernel.getArgAttrOfType<DenseI64ArrayAttr>(i, exec::sizesAttrName))
+    if (auto scalars =
+            kernel.getArgAttrOfType<DenseI64ArrayAttr>(i, exec::sizesAttrName))
       for (int64_t scalar : scalars.asArrayRef())
         sizes.push_back(body.getArgument(tensors + scalar));
     auto memref = MemRefType::get(type.getShape(), type.getElementType());
     memrefs.push_back(exec::BindingOp::create(builder, loc, memref, i, sizes));
     Value tensor = bufferization::ToTensorOp::create(
-        builder, loc, type, memrefs.back(), /*restrict=*/true, /*writable=*/i >= reads);
+        builder, loc, type, memrefs.back(), /*restrict=*/true,
+        /*writable=*/i >= reads);
     argument.replaceAllUsesWith(tensor);
   }
   builder.setInsertionPoint(results);
-  for (auto [result, memref] :
-       llvm::zip_equal(results->getOperands(), ArrayRef(memrefs).drop_front(reads))) {
+  for (auto [result, memref] : llvm::zip_equal(
+           results->getOperands(), ArrayRef(memrefs).drop_front(reads))) {
     auto write = bufferization::MaterializeInDestinationOp::create(
         builder, loc, /*result=*/Type(), result, memref);
     write.setRestrict(true);
@@ -102,7 +104,8 @@ struct BufferizeKernels : tpa::impl::BufferizeKernelsBase<BufferizeKernels> {
     FrozenRewritePatternSet patterns(std::move(set));
     for (auto kernel : getOperation().getOps<func::FuncOp>()) {
       if (!kernel->hasAttr(exec::kernelAttrName) ||
-          llvm::none_of(kernel.getArgumentTypes(), llvm::IsaPred<RankedTensorType>))
+          llvm::none_of(kernel.getArgumentTypes(),
+                        llvm::IsaPred<RankedTensorType>))
         continue;
       bindOperands(kernel);
       bufferization::BufferizationState state;

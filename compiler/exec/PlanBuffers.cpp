@@ -29,7 +29,8 @@ struct Place {
 /// Plans one entry.
 class EntryPlanner {
 public:
-  EntryPlanner(exec::EntryOp entry, ModuleOp module) : entry(entry), module(module) {}
+  EntryPlanner(exec::EntryOp entry, ModuleOp module)
+      : entry(entry), module(module) {}
 
   LogicalResult plan();
   int64_t arenaBytes() const { return arena.size(); }
@@ -106,20 +107,23 @@ LogicalResult EntryPlanner::inlineCalls() {
 /// What is stored is computed in its buffer; states are updated in place.
 LogicalResult EntryPlanner::assignStores() {
   for (auto load : body().getOps<exec::LoadOp>())
-    places[load.getResult()] = {load.getBuffer().str(), 0, llvm::to_vector(load.getSizes())};
+    places[load.getResult()] = {load.getBuffer().str(), 0,
+                                llvm::to_vector(load.getSizes())};
   for (auto store : body().getOps<exec::StoreOp>()) {
     Value root = rootOf(store.getValue());
     auto known = places.find(root);
     if (known != places.end()) {
       if (known->second.buffer != store.getBuffer())
         return store.emitOpError("stores to @")
-               << store.getBuffer() << " a value that lives in @" << known->second.buffer;
+               << store.getBuffer() << " a value that lives in @"
+               << known->second.buffer;
       continue;
     }
     tensor::EmptyOp empty = newMemory(root);
     if (!empty)
       return store.emitOpError("stores a value that no dispatch computes");
-    places[root] = {store.getBuffer().str(), 0, llvm::to_vector(empty.getDynamicSizes())};
+    places[root] = {store.getBuffer().str(), 0,
+                    llvm::to_vector(empty.getDynamicSizes())};
   }
   return success();
 }
@@ -191,9 +195,10 @@ LogicalResult EntryPlanner::assignArena() {
 Value EntryPlanner::view(OpBuilder &builder, Value tensor) {
   const Place &place = places[rootOf(tensor)];
   auto type = cast<RankedTensorType>(tensor.getType());
-  return exec::ViewOp::create(builder, tensor.getLoc(),
-                              MemRefType::get(type.getShape(), type.getElementType()),
-                              place.buffer, place.offset, place.sizes);
+  return exec::ViewOp::create(
+      builder, tensor.getLoc(),
+      MemRefType::get(type.getShape(), type.getElementType()), place.buffer,
+      place.offset, place.sizes);
 }
 
 void EntryPlanner::rewrite() {
@@ -207,9 +212,10 @@ void EntryPlanner::rewrite() {
         reads.push_back(view(builder, value));
       for (Value value : dispatch.getResults())
         writes.push_back(view(builder, value));
-      exec::DispatchOp::create(builder, op.getLoc(), TypeRange(), dispatch.getKernel(),
-                               dispatch.getScalars(), reads, writes,
-                               dispatch.getLabelAttr(), dispatch.getCostAttr());
+      exec::DispatchOp::create(builder, op.getLoc(), TypeRange(),
+                               dispatch.getKernel(), dispatch.getScalars(),
+                               reads, writes, dispatch.getLabelAttr(),
+                               dispatch.getCostAttr());
     }
     if (isa<exec::LoadOp, exec::StoreOp, tensor::EmptyOp>(op) ||
         (dispatch && dispatch.getNumResults() > 0))
@@ -220,8 +226,8 @@ void EntryPlanner::rewrite() {
 }
 
 LogicalResult EntryPlanner::plan() {
-  if (failed(inlineCalls()) || failed(assignStores()) || failed(checkUpdates()) ||
-      failed(assignArena()))
+  if (failed(inlineCalls()) || failed(assignStores()) ||
+      failed(checkUpdates()) || failed(assignArena()))
     return failure();
   rewrite();
   if (arena.size() == 0)
@@ -232,7 +238,8 @@ LogicalResult EntryPlanner::plan() {
       builder, entry.getLoc(),
       exec::BufferKindAttr::get(entry.getContext(), exec::BufferKind::Arena),
       builder.getStringAttr(entry.getSymName() + ".arena"), TypeAttr::get(type),
-      Attribute(), DenseI64ArrayAttr(), StringAttr(), DenseI64ArrayAttr(), ArrayAttr());
+      Attribute(), DenseI64ArrayAttr(), StringAttr(), DenseI64ArrayAttr(),
+      ArrayAttr());
   return success();
 }
 
@@ -249,7 +256,8 @@ struct PlanBuffers : tpa::impl::PlanBuffersBase<PlanBuffers> {
       arenaBytes += planner.arenaBytes();
       tensorBytes += planner.tensorBytes;
     }
-    for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+    for (auto function :
+         llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
       if (!function->hasAttr(exec::kernelAttrName) && function.isPrivate())
         function.erase();
   }

@@ -29,9 +29,12 @@ public:
   }
 
 private:
-  AffineExpr constant(int64_t value) { return getAffineConstantExpr(value, context); }
+  AffineExpr constant(int64_t value) {
+    return getAffineConstantExpr(value, context);
+  }
   AffineMap map(AffineExpr expr) {
-    return AffineMap::get(0, scalars.size(), simplifyAffineExpr(expr, 0, scalars.size()), context);
+    return AffineMap::get(0, scalars.size(),
+                          simplifyAffineExpr(expr, 0, scalars.size()), context);
   }
 
   /// Elements of a tensor; sizes that are no scalar count as one.
@@ -55,7 +58,8 @@ private:
   }
 
   bool isInternal(Value value) {
-    return value.getDefiningOp() && llvm::is_contained(ops, value.getDefiningOp());
+    return value.getDefiningOp() &&
+           llvm::is_contained(ops, value.getDefiningOp());
   }
 
   /// Iterations of all loops: each is a dimension of some operand.
@@ -91,11 +95,12 @@ private:
     for (Operation &body : *op.getBlock()) {
       if (auto lookup = dyn_cast<tensor::ExtractOp>(body))
         read = read + points * bytesOf(lookup.getType());
-      bool computes = isa<arith::ArithDialect, math::MathDialect>(body.getDialect()) &&
-                      body.getNumResults() == 1 &&
-                      isa<FloatType>(body.getResult(0).getType()) &&
-                      !isa<arith::ConstantOp, arith::ExtFOp, arith::TruncFOp,
-                           arith::SelectOp>(body);
+      bool computes =
+          isa<arith::ArithDialect, math::MathDialect>(body.getDialect()) &&
+          body.getNumResults() == 1 &&
+          isa<FloatType>(body.getResult(0).getType()) &&
+          !isa<arith::ConstantOp, arith::ExtFOp, arith::TruncFOp,
+               arith::SelectOp>(body);
       perPoint += computes;
     }
     flops = flops + points * perPoint;
@@ -116,7 +121,8 @@ private:
 
 } // namespace
 
-exec::CostAttr dispatchCost(ArrayRef<Operation *> ops, ArrayRef<Value> scalars) {
+exec::CostAttr dispatchCost(ArrayRef<Operation *> ops,
+                            ArrayRef<Value> scalars) {
   return CostBuilder(ops, scalars).build();
 }
 

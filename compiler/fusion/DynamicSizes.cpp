@@ -15,9 +15,11 @@ using namespace mlir;
 namespace tpa {
 
 /// Scalars are named: the index of the function argument called `name`.
-static std::optional<unsigned> scalarArgument(func::FuncOp function, StringRef name) {
+static std::optional<unsigned> scalarArgument(func::FuncOp function,
+                                              StringRef name) {
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
-    if (auto scalar = function.getArgAttrOfType<StringAttr>(i, exec::scalarAttrName))
+    if (auto scalar =
+            function.getArgAttrOfType<StringAttr>(i, exec::scalarAttrName))
       if (scalar.getValue() == name)
         return i;
   return std::nullopt;
@@ -59,9 +61,11 @@ static Value sizeOfReshape(Value source, ArrayRef<ReassociationIndices> groups,
     if (!expands && int64_t(i) == dim) {
       for (int64_t member : group)
         if (type.isDynamicDim(member))
-          return llvm::all_of(group, [&](int64_t other) {
-                   return other == member || type.getDimSize(other) == 1;
-                 })
+          return llvm::all_of(group,
+                              [&](int64_t other) {
+                                return other == member ||
+                                       type.getDimSize(other) == 1;
+                              })
                      ? resolveSize(source, member)
                      : Value();
     }
@@ -84,10 +88,12 @@ Value resolveSize(Value tensor, int64_t dim) {
         return dyn_cast<Value>(op.getMixedSizes()[dim]);
       })
       .Case([&](tensor::ExpandShapeOp op) {
-        return sizeOfReshape(op.getSrc(), op.getReassociationIndices(), dim, true);
+        return sizeOfReshape(op.getSrc(), op.getReassociationIndices(), dim,
+                             true);
       })
       .Case([&](tensor::CollapseShapeOp op) {
-        return sizeOfReshape(op.getSrc(), op.getReassociationIndices(), dim, false);
+        return sizeOfReshape(op.getSrc(), op.getReassociationIndices(), dim,
+                             false);
       })
       .Case([&](func::CallOp op) { return sizeOfCall(op, result, dim); })
       .Case([&](scf::ForOp op) {
@@ -115,7 +121,8 @@ LogicalResult resolveDims(ModuleOp module) {
       size = resolveSize(op.getSource(), *dim);
     } else {
       OpBuilder builder(op);
-      size = arith::ConstantIndexOp::create(builder, op.getLoc(), type.getDimSize(*dim));
+      size = arith::ConstantIndexOp::create(builder, op.getLoc(),
+                                            type.getDimSize(*dim));
     }
     if (!size) {
       op.emitOpError("does not come from a scalar of the entry");

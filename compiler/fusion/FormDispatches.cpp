@@ -31,8 +31,8 @@ static bool isCloned(Operation *op) {
                   op->getResult(0).getType().isIntOrIndex() && isPure(op) &&
                   op->getNumRegions() == 0;
   return isScalar || isa<arith::ConstantOp, tensor::EmptyOp, linalg::FillOp,
-             tensor::ExtractSliceOp, tensor::ExpandShapeOp,
-             tensor::CollapseShapeOp>(op);
+                         tensor::ExtractSliceOp, tensor::ExpandShapeOp,
+                         tensor::CollapseShapeOp>(op);
 }
 
 static bool isPointwise(Operation *op) {
@@ -52,9 +52,11 @@ static std::string labelOf(Operation *op) {
   return isPointwise(op) ? "elementwise" : "contraction";
 }
 
-/// Whether `consumer` may be the epilogue of the contraction or reduction `root`,
-/// which its operand comes from: what stands against it, empty if nothing does.
-static StringRef epilogueObstacle(linalg::GenericOp root, linalg::GenericOp consumer,
+/// Whether `consumer` may be the epilogue of the contraction or reduction
+/// `root`, which its operand comes from: what stands against it, empty if
+/// nothing does.
+static StringRef epilogueObstacle(linalg::GenericOp root,
+                                  linalg::GenericOp consumer,
                                   OpOperand *operand) {
   if (!root->hasOneUse())
     return "the result has another use";
@@ -83,10 +85,12 @@ static linalg::GenericOp epilogueRoot(Operation *op) {
     auto options = remark::RemarkOpts::name("epilogue").category("tpa");
     if (why.empty()) {
       chosen = root;
-      remark::passed(op->getLoc(), options) << remark::metric("work", labelOf(root));
+      remark::passed(op->getLoc(), options)
+          << remark::metric("work", labelOf(root));
     } else {
       remark::missed(op->getLoc(), options)
-          << remark::metric("work", labelOf(root)) << remark::reason("{0}", why);
+          << remark::metric("work", labelOf(root))
+          << remark::reason("{0}", why);
     }
   }
   return chosen;
@@ -99,7 +103,7 @@ struct Group {
   SmallVector<Operation *> ops; ///< the last one yields the results
   llvm::SetVector<Operation *> cloned;
   llvm::SetVector<Value> reads, scalars;
-  SmallVector<Value> writes; ///< initial values of the results
+  SmallVector<Value> writes;      ///< initial values of the results
   SmallVector<Operation *> fresh; ///< tensor.empty behind each write, or null
 };
 
@@ -141,8 +145,7 @@ LogicalResult Outliner::collectUse(Group &group, Value value) {
   else if (isa<RankedTensorType>(value.getType())) {
     if (!llvm::is_contained(group.writes, value))
       group.reads.insert(value);
-  }
-  else
+  } else
     return emitError(value.getLoc(), "cannot pass ")
            << value.getType() << " to a kernel";
   return success();
@@ -155,7 +158,8 @@ void Outliner::collectWrites(Group &group) {
   if (auto loop = dyn_cast<scf::ForOp>(last))
     inits = llvm::to_vector(loop.getInitArgs());
   else
-    inits = llvm::to_vector(cast<DestinationStyleOpInterface>(last).getDpsInits());
+    inits =
+        llvm::to_vector(cast<DestinationStyleOpInterface>(last).getDpsInits());
   for (Value init : inits) {
     Operation *source = init.getDefiningOp();
     if (auto fill = dyn_cast_or_null<linalg::FillOp>(source))
@@ -170,7 +174,8 @@ void Outliner::collectWrites(Group &group) {
 /// from that of the kernel's result.
 static void separateInner(ArrayRef<Operation *> ops) {
   for (Operation *op : ops.drop_back())
-    for (OpOperand &init : cast<DestinationStyleOpInterface>(op).getDpsInitsMutable()) {
+    for (OpOperand &init :
+         cast<DestinationStyleOpInterface>(op).getDpsInitsMutable()) {
       auto fill = init.get().getDefiningOp<linalg::FillOp>();
       auto empty = fill ? fill.getDpsInits()[0].getDefiningOp<tensor::EmptyOp>()
                         : tensor::EmptyOp();
@@ -227,8 +232,9 @@ func::FuncOp Outliner::buildKernel(Group &group, StringRef name) {
     results.push_back(write.getType());
 
   OpBuilder builder(context);
-  auto kernel = func::FuncOp::create(builder, group.ops.back()->getLoc(), name,
-                                     FunctionType::get(context, inputs, results));
+  auto kernel =
+      func::FuncOp::create(builder, group.ops.back()->getLoc(), name,
+                           FunctionType::get(context, inputs, results));
   kernel->setAttr(exec::kernelAttrName, builder.getUnitAttr());
   kernel.setPrivate();
   Block *body = kernel.addEntryBlock();
@@ -240,7 +246,8 @@ func::FuncOp Outliner::buildKernel(Group &group, StringRef name) {
         sizes.push_back(llvm::find(group.scalars, resolveSize(operand, d)) -
                         group.scalars.begin());
     if (!sizes.empty())
-      kernel.setArgAttr(i, exec::sizesAttrName, builder.getDenseI64ArrayAttr(sizes));
+      kernel.setArgAttr(i, exec::sizesAttrName,
+                        builder.getDenseI64ArrayAttr(sizes));
   }
 
   IRMapping map;
@@ -273,7 +280,8 @@ func::FuncOp Outliner::unify(func::FuncOp kernel) {
   std::string name = kernel.getName().str(), text;
   kernel.setName("kernel");
   llvm::raw_string_ostream stream(text);
-  // Where a kernel came from does not tell it apart, whatever is printed elsewhere.
+  // Where a kernel came from does not tell it apart, whatever is printed
+  // elsewhere.
   kernel->print(stream, OpPrintingFlags().enableDebugInfo(false));
   auto [known, isNew] = kernels.insert({text, kernel});
   addedKernel = isNew;
@@ -327,7 +335,8 @@ struct FormDispatches : tpa::impl::FormDispatchesBase<FormDispatches> {
     for (Operation &op : llvm::make_early_inc_range(*module.getBody())) {
       auto function = dyn_cast<func::FuncOp>(op);
       auto entry = dyn_cast<exec::EntryOp>(op);
-      if (entry && failed(outline(outliner, entry.getSymName(), entry.getBody().front())))
+      if (entry && failed(outline(outliner, entry.getSymName(),
+                                  entry.getBody().front())))
         return signalPassFailure();
       if (!function || function.isExternal() ||
           function->hasAttr(exec::kernelAttrName))
@@ -368,7 +377,8 @@ struct FormDispatches : tpa::impl::FormDispatchesBase<FormDispatches> {
     for (Operation &op : *module.getBody())
       for (Region &region : op.getRegions())
         for (Block &block : region)
-          for (Operation &inner : llvm::make_early_inc_range(llvm::reverse(block)))
+          for (Operation &inner :
+               llvm::make_early_inc_range(llvm::reverse(block)))
             if (isOpTriviallyDead(&inner))
               inner.erase();
   }

@@ -39,7 +39,8 @@ bool computesOnce(OpOperand *use) {
   if (!isa<linalg::GenericOp>(use->getOwner()) || !obstacle(use).empty())
     return false;
   Operation *producer = use->get().getDefiningOp();
-  int64_t operations = producer->getRegion(0).front().getOperations().size() - 1;
+  int64_t operations =
+      producer->getRegion(0).front().getOperations().size() - 1;
   remark::passed(producer->getLoc(), remarkOptions())
       << remark::metric("operations", operations);
   return true;
@@ -59,15 +60,18 @@ struct FuseElementwise : tpa::impl::FuseElementwiseBase<FuseElementwise> {
     getOperation().walk(sayWhyApart);
   }
 
-  /// A pointwise producer that is left, with the first thing that keeps it apart.
+  /// A pointwise producer that is left, with the first thing that keeps it
+  /// apart.
   static void sayWhyApart(linalg::GenericOp producer) {
     if (producer.getNumParallelLoops() != producer.getNumLoops())
       return;
     for (OpOperand &use : producer->getUses()) {
-      std::string why = isa<linalg::GenericOp>(use.getOwner()) ? obstacle(&use) : "";
+      std::string why =
+          isa<linalg::GenericOp>(use.getOwner()) ? obstacle(&use) : "";
       if (why.empty())
         continue;
-      remark::missed(producer.getLoc(), remarkOptions()) << remark::reason("{0}", why);
+      remark::missed(producer.getLoc(), remarkOptions())
+          << remark::reason("{0}", why);
       return;
     }
   }

@@ -26,7 +26,8 @@ struct BuildEntries : tpa::impl::BuildEntriesBase<BuildEntries> {
     if (models.empty())
       return;
     if (models.size() > 1) {
-      models[1].emitOpError("is a second model: a module compiles to one program");
+      models[1].emitOpError(
+          "is a second model: a module compiles to one program");
       return signalPassFailure();
     }
     if (failed(build(models.front())))
@@ -38,8 +39,8 @@ struct BuildEntries : tpa::impl::BuildEntriesBase<BuildEntries> {
       return model.emitOpError("cannot be compiled for sequences of ")
              << int64_t(maxLength) << " tokens";
     EntryOptions options;
-    options.maxLength = maxLength > 0 ? int64_t(maxLength)
-                                      : int64_t(model.getContextLength());
+    options.maxLength =
+        maxLength > 0 ? int64_t(maxLength) : int64_t(model.getContextLength());
     options.prefillChunk = std::min<int64_t>(prefillChunk, options.maxLength);
     if (options.prefillChunk <= 0)
       return model.emitOpError("cannot be compiled for a prefill chunk of ")

@@ -15,14 +15,10 @@ namespace tpa {
 
 static CheckpointNames namesOf(t6::Checkpoint checkpoint) {
   if (checkpoint == t6::Checkpoint::Llama)
-    return {"model.layers.{}.",
-            "model.embed_tokens.weight",
-            "lm_head.weight",
-            "mlp.gate_proj.weight",
-            "mlp.up_proj.weight",
-            "mlp.down_proj.weight",
-            "input_layernorm.weight",
-            "post_attention_layernorm.weight",
+    return {"model.layers.{}.",       "model.embed_tokens.weight",
+            "lm_head.weight",         "mlp.gate_proj.weight",
+            "mlp.up_proj.weight",     "mlp.down_proj.weight",
+            "input_layernorm.weight", "post_attention_layernorm.weight",
             "model.norm.weight"};
   return {"transformer.h.{}.",
           "transformer.wte.weight",
@@ -46,7 +42,8 @@ EntryBuilder::EntryBuilder(t6::ModelOp model, EntryOptions options)
 
 /// Operands of the attention that tokens contribute to, each once, with the
 /// term under which it is first read.
-static SmallVector<std::pair<Value, std::string>> streamedFactors(AttentionOp op) {
+static SmallVector<std::pair<Value, std::string>>
+streamedFactors(AttentionOp op) {
   llvm::MapVector<Value, std::string> streamed;
   auto add = [&](ArrayRef<std::string> terms, ValueRange factors) {
     for (auto [term, factor] : llvm::zip_equal(terms, factors))
@@ -64,10 +61,12 @@ static SmallVector<std::pair<Value, std::string>> streamedFactors(AttentionOp op
 
 LogicalResult EntryBuilder::prepare() {
   attention = module.lookupSymbol<func::FuncOp>(model.getAttention());
-  if (!attention ||
-      !cast<RankedTensorType>(attention.getArgument(1).getType()).hasStaticShape())
-    return model.emitOpError("is not instantiated: run t6-instantiate-model first");
-  batch = cast<RankedTensorType>(attention.getArgument(1).getType()).getDimSize(0);
+  if (!attention || !cast<RankedTensorType>(attention.getArgument(1).getType())
+                         .hasStaticShape())
+    return model.emitOpError(
+        "is not instantiated: run t6-instantiate-model first");
+  batch =
+      cast<RankedTensorType>(attention.getArgument(1).getType()).getDimSize(0);
 
   Builder builder(model.getContext());
   Type weightType = builder.getF32Type();
@@ -75,8 +74,8 @@ LogicalResult EntryBuilder::prepare() {
     auto type = cast<RankedTensorType>(op.getType());
     std::string error;
     FailureOr<t6::Layout> layout = t6::Layout::parse(op.getLayout(), error);
-    params.push_back({op.getName().str(), type,
-                      layout->storedShape(type.getShape()), op});
+    params.push_back(
+        {op.getName().str(), type, layout->storedShape(type.getShape()), op});
     if (type.getRank() > 1)
       weightType = type.getElementType();
   }
@@ -107,8 +106,8 @@ LogicalResult EntryBuilder::prepare() {
   auto op = *attention.getOps<AttentionOp>().begin();
   for (auto [factor, term] : streamedFactors(op)) {
     auto type = cast<RankedTensorType>(factor.getType());
-    if (!StringRef(term).starts_with("bm") ||
-        type.getNumDynamicDims() != 1 || !type.isDynamicDim(1))
+    if (!StringRef(term).starts_with("bm") || type.getNumDynamicDims() != 1 ||
+        !type.isDynamicDim(1))
       return op.emitOpError("reads a key or value factor as \"")
              << term << "\": a factor with the key index m is cached and must "
              << "be laid out b, m, then static dimensions";
@@ -125,7 +124,8 @@ LogicalResult EntryBuilder::prepare() {
 }
 
 void EntryBuilder::declareBuffer(exec::BufferKind kind, const Twine &name,
-                                 RankedTensorType type, ArrayRef<int64_t> stored,
+                                 RankedTensorType type,
+                                 ArrayRef<int64_t> stored,
                                  ArrayRef<int64_t> range, StringRef tiedTo) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   SmallVector<StringRef> dims;
@@ -133,8 +133,7 @@ void EntryBuilder::declareBuffer(exec::BufferKind kind, const Twine &name,
     dims.push_back(ShapedType::isDynamic(size) ? "n" : "");
   bool differs = !stored.empty() && stored != type.getShape();
   exec::BufferOp::create(
-      builder, loc,
-      exec::BufferKindAttr::get(builder.getContext(), kind),
+      builder, loc, exec::BufferKindAttr::get(builder.getContext(), kind),
       builder.getStringAttr(name), TypeAttr::get(type), Attribute(),
       differs ? builder.getDenseI64ArrayAttr(stored) : DenseI64ArrayAttr(),
       tiedTo.empty() ? StringAttr() : builder.getStringAttr(tiedTo),
@@ -147,7 +146,8 @@ std::string EntryBuilder::layerName(int64_t layer, StringRef name) const {
   return (before + Twine(layer) + after + name).str();
 }
 
-Value EntryBuilder::load(OpBuilder &builder, const Twine &name, ValueRange sizes) {
+Value EntryBuilder::load(OpBuilder &builder, const Twine &name,
+                         ValueRange sizes) {
   std::string symbol = name.str();
   auto buffer = module.lookupSymbol<exec::BufferOp>(symbol);
   return exec::LoadOp::create(builder, loc, buffer.getType(), symbol, sizes);
@@ -266,13 +266,13 @@ LogicalResult EntryBuilder::buildBlock(StringRef entry) {
     return failure();
   x = arith::AddFOp::create(builder, loc, x, *attended);
   Value normed = norm(builder, x, names.ffnNorm, block);
-  Value gate = t6::LinearOp::create(builder, loc, normed,
-                                    blockParam(block, names.gate));
-  Value up = t6::LinearOp::create(builder, loc, normed,
-                                  blockParam(block, names.up));
+  Value gate =
+      t6::LinearOp::create(builder, loc, normed, blockParam(block, names.gate));
+  Value up =
+      t6::LinearOp::create(builder, loc, normed, blockParam(block, names.up));
   Value gated = t6::SwigluOp::create(builder, loc, gate, up);
-  Value down = t6::LinearOp::create(builder, loc, gated,
-                                    blockParam(block, names.down));
+  Value down =
+      t6::LinearOp::create(builder, loc, gated, blockParam(block, names.down));
   x = arith::AddFOp::create(builder, loc, x, down);
   SmallVector<Value> returned = {x};
   if (hasCache(entry))
@@ -286,8 +286,8 @@ LogicalResult EntryBuilder::buildBlock(StringRef entry) {
 // Entries
 //===----------------------------------------------------------------------===//
 
-Value EntryBuilder::buildLayers(OpBuilder &builder, exec::EntryOp entry, Value x,
-                                Value positions) {
+Value EntryBuilder::buildLayers(OpBuilder &builder, exec::EntryOp entry,
+                                Value x, Value positions) {
   StringRef name = entry.getSymName();
   auto block = module.lookupSymbol<func::FuncOp>((name + ".block").str());
   for (int64_t layer = 0; layer < int64_t(model.getLayers()); ++layer) {
@@ -312,7 +312,8 @@ Value EntryBuilder::buildLayers(OpBuilder &builder, exec::EntryOp entry, Value x
 }
 
 Value EntryBuilder::buildHead(OpBuilder &builder, Value x) {
-  Value scale = names.finalNorm.empty() ? Value() : load(builder, names.finalNorm);
+  Value scale =
+      names.finalNorm.empty() ? Value() : load(builder, names.finalNorm);
   return t6::RmsNormOp::create(builder, loc, x, scale, model.getNormEps());
 }
 
@@ -373,7 +374,8 @@ LogicalResult EntryBuilder::build(StringRef name) {
   Value x = t6::EmbeddingOp::create(builder, loc, tokenIds, table);
   x = buildLayers(builder, entry, x, positions);
   if (isPrefill)
-    x = t6::SelectTokenOp::create(builder, loc, x, load(builder, name + ".last"));
+    x = t6::SelectTokenOp::create(builder, loc, x,
+                                  load(builder, name + ".last"));
   x = buildHead(builder, x);
   Value head = model.getTied() ? table : load(builder, names.head);
   StringRef equation = isLoss ? "bnc,vc->bnv" : "bnc,vc->bv";

@@ -51,14 +51,15 @@ static LogicalResult instantiateParam(t6::ParamOp op, t6::ModelOp model,
       return failure();
     shape.push_back(*size);
   }
-  auto element = shape.size() > 1 ? weightType : Float32Type::get(op.getContext());
+  auto element =
+      shape.size() > 1 ? weightType : Float32Type::get(op.getContext());
   op.getResult().setType(RankedTensorType::get(shape, element));
   return success();
 }
 
 static LogicalResult instantiateSplit(t6::SplitOp op, t6::ModelOp model) {
-  for (auto [part, result] :
-       llvm::zip_equal(op.getParts().getAsValueRange<StringAttr>(), op.getResults())) {
+  for (auto [part, result] : llvm::zip_equal(
+           op.getParts().getAsValueRange<StringAttr>(), op.getResults())) {
     FailureOr<int64_t> size = sizeOf(part, model, op);
     if (failed(size))
       return failure();
@@ -81,7 +82,8 @@ static LogicalResult instantiateScale(AttentionOp op, t6::ModelOp model) {
   return success();
 }
 
-static FailureOr<func::FuncOp> findAttention(ModuleOp module, t6::ModelOp model) {
+static FailureOr<func::FuncOp> findAttention(ModuleOp module,
+                                             t6::ModelOp model) {
   StringRef name = model.getAttention();
   auto function = module.lookupSymbol<func::FuncOp>(name);
   if (!function)
@@ -89,8 +91,7 @@ static FailureOr<func::FuncOp> findAttention(ModuleOp module, t6::ModelOp model)
   if (!function)
     return model.emitOpError("uses @")
            << name << ", which neither this module nor the library defines"
-           << "; the library has "
-           << llvm::join(attentionLibraryNames(), ", ");
+           << "; the library has " << llvm::join(attentionLibraryNames(), ", ");
   FunctionType type = function.getFunctionType();
   auto isTensor = [](Type type, int64_t rank) {
     auto tensor = dyn_cast<RankedTensorType>(type);
@@ -99,9 +100,10 @@ static FailureOr<func::FuncOp> findAttention(ModuleOp module, t6::ModelOp model)
   if (function.isExternal() || type.getNumInputs() != 2 ||
       type.getNumResults() != 1 || !isTensor(type.getInput(0), 3) ||
       !isTensor(type.getInput(1), 1) || !isTensor(type.getResult(0), 3))
-    return function.emitOpError("is used as attention, but is not a function of "
-                                "the hidden state (b, n, C) and positions (b) "
-                                "to b, n, C");
+    return function.emitOpError(
+        "is used as attention, but is not a function of "
+        "the hidden state (b, n, C) and positions (b) "
+        "to b, n, C");
   if (!llvm::hasSingleElement(function.getOps<AttentionOp>()))
     return function.emitOpError(
         "is used as attention, but does not contain one tpa.attention");
@@ -124,7 +126,8 @@ struct InstantiateModel : tpa::impl::InstantiateModelBase<InstantiateModel> {
     if (failed(function))
       return failure();
     if (batch <= 0)
-      return model.emitOpError("cannot be compiled for batch ") << int64_t(batch);
+      return model.emitOpError("cannot be compiled for batch ")
+             << int64_t(batch);
     Builder builder(&getContext());
     if (dtype != "f32" && dtype != "bf16")
       return model.emitOpError("cannot be compiled for dtype '")

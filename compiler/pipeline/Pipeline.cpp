@@ -19,7 +19,8 @@ namespace tpa {
 
 static constexpr PhaseInfo phaseTable[] = {
     {Phase::Input, "input", "a t6.model and its attention function"},
-    {Phase::Model, "model", "the attention function with sizes, over what is cached"},
+    {Phase::Model, "model",
+     "the attention function with sizes, over what is cached"},
     {Phase::Entries, "entries", "tensor functions of prefill, decode and loss"},
     {Phase::Einsum, "einsum", "attention as einsums, mask and softmax"},
     {Phase::Pairwise, "pairwise", "einsums of at most two operands"},
@@ -54,7 +55,8 @@ static void buildModel(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createCanonicalizerPass());
 }
 
-static void buildEntries(OpPassManager &passes, const PipelineOptions &options) {
+static void buildEntries(OpPassManager &passes,
+                         const PipelineOptions &options) {
   BuildEntriesOptions entries;
   entries.maxLength = options.maxLength;
   entries.prefillChunk = options.prefillChunk;
@@ -100,8 +102,9 @@ static void buildLlvm(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createConvertVectorToLLVMPass());
   passes.addPass(createFinalizeMemRefToLLVMConversionPass());
   passes.addPass(createConvertMathToLLVMPass());
-  // bf16 arithmetic is conversion only. Where the CPU has no instruction for it,
-  // LLVM would call a function of the compiler's library, which kernels have not.
+  // bf16 arithmetic is conversion only. Where the CPU has no instruction for
+  // it, LLVM would call a function of the compiler's library, which kernels
+  // have not.
   arith::ArithExpandOpsPassOptions expand;
   expand.includeBf16 = !llvm::is_contained(options.cpu.features, "avx512bf16");
   passes.addPass(arith::createArithExpandOpsPass(expand));

@@ -39,7 +39,7 @@ struct PipelineOptions {
   int64_t prefillChunk = 128;
   std::string dtype = "f32";
   std::vector<std::string> entries; ///< empty: all
-  bool checkKernels = false; ///< keep reference kernels for t6 check
+  bool checkKernels = false;        ///< keep reference kernels for t6 check
   cpu::CpuTarget cpu;
 };
 

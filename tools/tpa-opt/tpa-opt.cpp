@@ -23,37 +23,47 @@ using namespace mlir;
 namespace cl = llvm::cl;
 
 static cl::OptionCategory category("Compilation");
-static cl::opt<std::string> target("target", cl::desc("Device to compile for: cpu"),
+static cl::opt<std::string> target("target",
+                                   cl::desc("Device to compile for: cpu"),
                                    cl::init("cpu"), cl::cat(category));
-static cl::opt<std::string>
-    cpuName("cpu", cl::desc("CPU to compile for: native, x86-64-v3, or a name LLVM knows"),
-            cl::init("native"), cl::cat(category));
-static cl::opt<int64_t> batch("batch", cl::desc("Rows decoded together"), cl::init(1),
-                              cl::cat(category));
+static cl::opt<std::string> cpuName(
+    "cpu",
+    cl::desc("CPU to compile for: native, x86-64-v3, or a name LLVM knows"),
+    cl::init("native"), cl::cat(category));
+static cl::opt<int64_t> batch("batch", cl::desc("Rows decoded together"),
+                              cl::init(1), cl::cat(category));
 static cl::opt<int64_t>
-    maxLength("max-length", cl::desc("Longest sequence (default: the model's context)"),
+    maxLength("max-length",
+              cl::desc("Longest sequence (default: the model's context)"),
               cl::init(0), cl::cat(category));
-static cl::opt<int64_t> prefillChunk("prefill-chunk",
-                                     cl::desc("Most tokens of a row in one prefill run"),
-                                     cl::init(128), cl::cat(category));
-static cl::opt<std::string> dtype("dtype", cl::desc("Weights and cache: f32 or bf16"),
+static cl::opt<int64_t>
+    prefillChunk("prefill-chunk",
+                 cl::desc("Most tokens of a row in one prefill run"),
+                 cl::init(128), cl::cat(category));
+static cl::opt<std::string> dtype("dtype",
+                                  cl::desc("Weights and cache: f32 or bf16"),
                                   cl::init("f32"), cl::cat(category));
-static cl::list<std::string> entries("entries",
-                                     cl::desc("Entries: of prefill, decode, loss (default: all)"),
-                                     cl::CommaSeparated, cl::cat(category));
-static cl::opt<std::string> arch("arch",
-                                 cl::desc("Architecture of a config.json (default: by its keys)"),
-                                 cl::cat(category));
-static cl::opt<std::string> compileFrom("compile-from",
-                                        cl::desc("Phase that the input is in (default: input)"),
-                                        cl::cat(category));
-static cl::opt<std::string> compileTo("compile-to",
-                                      cl::desc("Phase to stop after, printing the IR"),
-                                      cl::cat(category));
-static cl::opt<bool> checkKernels("check-kernels",
-                                  cl::desc("Keep plain reference kernels for t6 check"),
-                                  cl::cat(category));
-static cl::opt<bool> strip("strip", cl::desc("Leave the IR out of the artifact"),
+static cl::list<std::string>
+    entries("entries",
+            cl::desc("Entries: of prefill, decode, loss (default: all)"),
+            cl::CommaSeparated, cl::cat(category));
+static cl::opt<std::string>
+    arch("arch",
+         cl::desc("Architecture of a config.json (default: by its keys)"),
+         cl::cat(category));
+static cl::opt<std::string>
+    compileFrom("compile-from",
+                cl::desc("Phase that the input is in (default: input)"),
+                cl::cat(category));
+static cl::opt<std::string>
+    compileTo("compile-to", cl::desc("Phase to stop after, printing the IR"),
+              cl::cat(category));
+static cl::opt<bool>
+    checkKernels("check-kernels",
+                 cl::desc("Keep plain reference kernels for t6 check"),
+                 cl::cat(category));
+static cl::opt<bool> strip("strip",
+                           cl::desc("Leave the IR out of the artifact"),
                            cl::cat(category));
 
 enum ExitCode { kRuntimeError = 1, kUsageError = 2 };
@@ -70,7 +80,8 @@ static std::optional<tpa::Phase> parsePhase(StringRef flag, StringRef name) {
     std::string names;
     for (const tpa::PhaseInfo &info : tpa::phases())
       names += (names.empty() ? "" : ", ") + info.name.str();
-    fail("--" + flag + "=" + name + " is no phase. HINT: the phases are " + names);
+    fail("--" + flag + "=" + name + " is no phase. HINT: the phases are " +
+         names);
   }
   return phase;
 }
@@ -100,7 +111,8 @@ namespace {
 struct WriteArtifactPass
     : PassWrapper<WriteArtifactPass, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(WriteArtifactPass)
-  explicit WriteArtifactPass(tpa::ArtifactOptions options) : options(std::move(options)) {}
+  explicit WriteArtifactPass(tpa::ArtifactOptions options)
+      : options(std::move(options)) {}
   StringRef getName() const override { return "WriteArtifact"; }
   void runOnOperation() override {
     if (failed(tpa::writeArtifact(getOperation(), options)))
@@ -121,12 +133,13 @@ struct Compilation {
 /// Refuses values of options that no model can be compiled with.
 static LogicalResult checkOptions() {
   constexpr int64_t most = 1 << 24;
-  for (auto [flag, value, least] : {std::tuple("batch", int64_t(batch), 1),
-                                    std::tuple("max-length", int64_t(maxLength), 0),
-                                    std::tuple("prefill-chunk", int64_t(prefillChunk), 1)})
+  for (auto [flag, value, least] :
+       {std::tuple("batch", int64_t(batch), 1),
+        std::tuple("max-length", int64_t(maxLength), 0),
+        std::tuple("prefill-chunk", int64_t(prefillChunk), 1)})
     if (value < least || value > most) {
-      fail(llvm::Twine("--") + flag + "=" + llvm::Twine(value) + " is not from " +
-           llvm::Twine(least) + " to " + llvm::Twine(most));
+      fail(llvm::Twine("--") + flag + "=" + llvm::Twine(value) +
+           " is not from " + llvm::Twine(least) + " to " + llvm::Twine(most));
       return failure();
     }
   if (target != "cpu") {
@@ -139,19 +152,22 @@ static LogicalResult checkOptions() {
   }
   for (const std::string &entry : entries)
     if (entry != "prefill" && entry != "decode" && entry != "loss") {
-      fail("--entries=" + entry + " is no entry. HINT: use prefill, decode or loss");
+      fail("--entries=" + entry +
+           " is no entry. HINT: use prefill, decode or loss");
       return failure();
     }
   return success();
 }
 
-static FailureOr<std::optional<Compilation>> parseCompilation(StringRef output) {
+static FailureOr<std::optional<Compilation>>
+parseCompilation(StringRef output) {
   Compilation compilation;
   compilation.toArtifact = output.ends_with(".t6x");
   if (!compilation.toArtifact && compileTo.empty())
     return std::optional<Compilation>();
   if (compilation.toArtifact && !compileTo.empty()) {
-    fail("--compile-to prints IR, but the output is an artifact. HINT: name it .mlir, "
+    fail("--compile-to prints IR, but the output is an artifact. HINT: name it "
+         ".mlir, "
          "or drop --compile-to");
     return failure();
   }
@@ -166,7 +182,8 @@ static FailureOr<std::optional<Compilation>> parseCompilation(StringRef output) 
     *phase = *parsed;
   }
   if (compilation.to < compilation.from) {
-    fail("--compile-to=" + compileTo + " comes before --compile-from=" + compileFrom);
+    fail("--compile-to=" + compileTo +
+         " comes before --compile-from=" + compileFrom);
     return failure();
   }
   if (failed(checkOptions()))
@@ -177,7 +194,8 @@ static FailureOr<std::optional<Compilation>> parseCompilation(StringRef output) 
     fail(error);
     return failure();
   }
-  compilation.options = {batch, maxLength, prefillChunk, dtype, entries, checkKernels, *cpu};
+  compilation.options = {batch,   maxLength,    prefillChunk, dtype,
+                         entries, checkKernels, *cpu};
   return std::optional<Compilation>(compilation);
 }
 
@@ -189,11 +207,12 @@ static void shortenDiagnostics() {
     static_cast<cl::opt<bool> *>(option->second)->setInitialValue(false);
 }
 
-/// Prints the result to `output`, which appears whole or not at all unless it is
-/// no regular file.
+/// Prints the result to `output`, which appears whole or not at all unless it
+/// is no regular file.
 static int printTo(StringRef output, std::unique_ptr<llvm::MemoryBuffer> file,
                    DialectRegistry &registry, const MlirOptMainConfig &config) {
-  bool replaces = !llvm::sys::fs::exists(output) || llvm::sys::fs::is_regular_file(output);
+  bool replaces =
+      !llvm::sys::fs::exists(output) || llvm::sys::fs::is_regular_file(output);
   if (output != "-" && replaces) {
     std::string text;
     llvm::raw_string_ostream stream(text);
@@ -206,12 +225,14 @@ static int printTo(StringRef output, std::unique_ptr<llvm::MemoryBuffer> file,
   std::unique_ptr<llvm::ToolOutputFile> stream = openOutputFile(output, &error);
   if (!stream)
     return fail(error, kRuntimeError);
-  LogicalResult done = MlirOptMain(stream->os(), std::move(file), registry, config);
+  LogicalResult done =
+      MlirOptMain(stream->os(), std::move(file), registry, config);
   stream->keep();
   stream->os().flush();
   if (std::error_code lost = stream->os().error()) {
     stream->os().clear_error();
-    return fail("cannot write " + output + ": " + lost.message(), kRuntimeError);
+    return fail("cannot write " + output + ": " + lost.message(),
+                kRuntimeError);
   }
   return failed(done) ? kRuntimeError : 0;
 }
@@ -223,7 +244,8 @@ int main(int argc, char **argv) {
   DialectRegistry registry;
   tpa::registerAllDialects(registry);
   tpa::registerAllPasses();
-  constexpr StringRef name = "Compiler for Tensor Product Attention and T6 models";
+  constexpr StringRef name =
+      "Compiler for Tensor Product Attention and T6 models";
   std::string help = registerCLIOptions(name, registry);
   shortenDiagnostics();
   auto [input, output] = parseCLIOptions(argc, argv, help);
@@ -257,6 +279,7 @@ int main(int argc, char **argv) {
     });
   }
   if (toArtifact)
-    return asMainReturnCode(MlirOptMain(llvm::nulls(), std::move(file), registry, config));
+    return asMainReturnCode(
+        MlirOptMain(llvm::nulls(), std::move(file), registry, config));
   return printTo(output, std::move(file), registry, config);
 }

@@ -28,7 +28,8 @@ using namespace tpa;
 static LogicalResult lowerToLoops(func::FuncOp kernel) {
   kernel.walk([](memref::CopyOp op) {
     OpBuilder builder(op);
-    linalg::makeMemRefCopyOp(builder, op.getLoc(), op.getSource(), op.getTarget());
+    linalg::makeMemRefCopyOp(builder, op.getLoc(), op.getSource(),
+                             op.getTarget());
     op.erase();
   });
   SmallVector<linalg::LinalgOp> ops;
@@ -52,7 +53,8 @@ static void runInFirstWorkgroup(func::FuncOp kernel) {
   Block &body = kernel.front();
   OpBuilder builder = OpBuilder::atBlockBegin(&body);
   Location loc = kernel.getLoc();
-  (void)kernel.insertArgument(kernel.getNumArguments(), builder.getIndexType(), {}, loc);
+  (void)kernel.insertArgument(kernel.getNumArguments(), builder.getIndexType(),
+                              {}, loc);
   Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
   Value isFirst = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
                                         body.getArguments().back(), zero);
@@ -62,19 +64,22 @@ static void runInFirstWorkgroup(func::FuncOp kernel) {
         &op != isFirst.getDefiningOp())
       moved.push_back(&op);
   builder.setInsertionPoint(body.getTerminator());
-  auto branch = scf::IfOp::create(builder, loc, isFirst, /*withElseRegion=*/false);
+  auto branch =
+      scf::IfOp::create(builder, loc, isFirst, /*withElseRegion=*/false);
   for (Operation *op : moved)
     op->moveBefore(branch.thenBlock()->getTerminator());
 }
 
 namespace {
-struct AddReferenceKernels : cpu::impl::AddReferenceKernelsBase<AddReferenceKernels> {
+struct AddReferenceKernels
+    : cpu::impl::AddReferenceKernelsBase<AddReferenceKernels> {
   using Base::Base;
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-    auto reference = ModuleOp::create(builder, module.getLoc(), exec::referenceModuleName);
+    auto reference =
+        ModuleOp::create(builder, module.getLoc(), exec::referenceModuleName);
     OpBuilder inside = OpBuilder::atBlockEnd(reference.getBody());
     for (auto kernel : module.getOps<func::FuncOp>()) {
       if (!kernel->hasAttr(exec::kernelAttrName))

@@ -24,7 +24,8 @@ Value BodyEmitter::toVector(Value value) {
 /// that whatever they read exists.
 Value BodyEmitter::laneIndex(int64_t lane) {
   Value offset = arith::ConstantIndexOp::create(b, loc, lane);
-  Value index = arith::AddIOp::create(b, loc, point.indices[*point.vectorLoop], offset);
+  Value index =
+      arith::AddIOp::create(b, loc, point.indices[*point.vectorLoop], offset);
   return point.mask ? arith::MinSIOp::create(b, loc, index, point.last) : index;
 }
 
@@ -40,11 +41,13 @@ SmallVector<Value> BodyEmitter::indicesOf(AffineMap map, Value lane) {
 }
 
 Value BodyEmitter::vectorLoad(Value memref, ValueRange indices) {
-  VectorType type = vectorOf(cast<MemRefType>(memref.getType()).getElementType());
+  VectorType type =
+      vectorOf(cast<MemRefType>(memref.getType()).getElementType());
   if (!point.mask)
     return vector::LoadOp::create(b, loc, type, memref, indices);
   Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
-  return vector::MaskedLoadOp::create(b, loc, type, memref, indices, point.mask, zero);
+  return vector::MaskedLoadOp::create(b, loc, type, memref, indices, point.mask,
+                                      zero);
 }
 
 Value BodyEmitter::load(Value memref, AffineMap map) {
@@ -56,12 +59,15 @@ Value BodyEmitter::load(Value memref, AffineMap map) {
     return vectorLoad(memref, indicesOf(map, {}));
   SmallVector<Value> lanes;
   for (int64_t lane = 0; lane < point.lanes; ++lane)
-    lanes.push_back(memref::LoadOp::create(b, loc, memref, indicesOf(map, laneIndex(lane))));
-  return vector::FromElementsOp::create(b, loc, vectorOf(lanes[0].getType()), lanes);
+    lanes.push_back(memref::LoadOp::create(b, loc, memref,
+                                           indicesOf(map, laneIndex(lane))));
+  return vector::FromElementsOp::create(b, loc, vectorOf(lanes[0].getType()),
+                                        lanes);
 }
 
 void BodyEmitter::prefetch(Value memref, AffineMap map) {
-  memref::PrefetchOp::create(b, loc, memref, indicesOf(map, {}), /*isWrite=*/false,
+  memref::PrefetchOp::create(b, loc, memref, indicesOf(map, {}),
+                             /*isWrite=*/false,
                              /*localityHint=*/3, /*isDataCache=*/true);
 }
 
@@ -75,7 +81,8 @@ void BodyEmitter::store(Value value, Value memref, AffineMap map) {
   value = toVector(value);
   if (access == Access::Contiguous) {
     if (point.mask)
-      vector::MaskedStoreOp::create(b, loc, memref, indicesOf(map, {}), point.mask, value);
+      vector::MaskedStoreOp::create(b, loc, memref, indicesOf(map, {}),
+                                    point.mask, value);
     else
       vector::StoreOp::create(b, loc, value, memref, indicesOf(map, {}));
     return;
@@ -83,7 +90,8 @@ void BodyEmitter::store(Value value, Value memref, AffineMap map) {
   for (int64_t lane = 0; lane < point.lanes; ++lane) {
     auto storeLane = [&] {
       Value element = vector::ExtractOp::create(b, loc, value, lane);
-      memref::StoreOp::create(b, loc, element, memref, indicesOf(map, laneIndex(lane)));
+      memref::StoreOp::create(b, loc, element, memref,
+                              indicesOf(map, laneIndex(lane)));
     };
     if (!point.mask) {
       storeLane();
@@ -98,12 +106,14 @@ void BodyEmitter::store(Value value, Value memref, AffineMap map) {
 }
 
 /// A load in the body: one element, a vector of neighbours, or lane by lane.
-Value BodyEmitter::lookUp(Value memref, OperandRange original, ValueRange indices) {
+Value BodyEmitter::lookUp(Value memref, OperandRange original,
+                          ValueRange indices) {
   auto isVector = [](Value value) { return isa<VectorType>(value.getType()); };
   if (llvm::none_of(indices, isVector))
     return memref::LoadOp::create(b, loc, memref, indices);
   auto last = original.back().getDefiningOp<linalg::IndexOp>();
-  auto [strides, offset] = cast<MemRefType>(memref.getType()).getStridesAndOffset();
+  auto [strides, offset] =
+      cast<MemRefType>(memref.getType()).getStridesAndOffset();
   if (last && last.getDim() == *point.vectorLoop && strides.back() == 1 &&
       llvm::none_of(indices.drop_back(), isVector)) {
     SmallVector<Value> first(indices.drop_back());
@@ -114,10 +124,13 @@ Value BodyEmitter::lookUp(Value memref, OperandRange original, ValueRange indice
   for (int64_t lane = 0; lane < point.lanes; ++lane) {
     SmallVector<Value> at;
     for (Value index : indices)
-      at.push_back(isVector(index) ? vector::ExtractOp::create(b, loc, index, lane) : index);
+      at.push_back(isVector(index)
+                       ? vector::ExtractOp::create(b, loc, index, lane)
+                       : index);
     lanes.push_back(memref::LoadOp::create(b, loc, memref, at));
   }
-  return vector::FromElementsOp::create(b, loc, vectorOf(lanes[0].getType()), lanes);
+  return vector::FromElementsOp::create(b, loc, vectorOf(lanes[0].getType()),
+                                        lanes);
 }
 
 /// One operation of the body, lifted to vectors where an operand is one.
@@ -137,10 +150,10 @@ Value BodyEmitter::emit(Operation *op, IRMapping &map) {
   for (Value operand : op->getOperands())
     operands.push_back(map.lookupOrDefault(operand));
   if (auto load = dyn_cast<memref::LoadOp>(op))
-    return lookUp(operands[0], load.getIndices(), ArrayRef(operands).drop_front());
-  bool lift = llvm::any_of(operands, [](Value value) {
-    return isa<VectorType>(value.getType());
-  });
+    return lookUp(operands[0], load.getIndices(),
+                  ArrayRef(operands).drop_front());
+  bool lift = llvm::any_of(
+      operands, [](Value value) { return isa<VectorType>(value.getType()); });
   OperationState state(loc, op->getName());
   state.addAttributes(op->getAttrs());
   for (Value operand : operands)
@@ -151,8 +164,8 @@ Value BodyEmitter::emit(Operation *op, IRMapping &map) {
   // Products and sums may contract to fused multiply-adds.
   if (isa<arith::MulFOp, arith::AddFOp, arith::SubFOp>(emitted))
     emitted->setAttr("fastmath",
-                     arith::FastMathFlagsAttr::get(b.getContext(),
-                                                   arith::FastMathFlags::contract));
+                     arith::FastMathFlagsAttr::get(
+                         b.getContext(), arith::FastMathFlags::contract));
   return emitted->getResult(0);
 }
 

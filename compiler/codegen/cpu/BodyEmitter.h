@@ -30,7 +30,8 @@ public:
   mlir::Value load(mlir::Value memref, mlir::AffineMap map);
   /// Writes a value to an operand at the point.
   void store(mlir::Value value, mlir::Value memref, mlir::AffineMap map);
-  /// Asks for the memory that `load` at the point would read; it need not exist.
+  /// Asks for the memory that `load` at the point would read; it need not
+  /// exist.
   void prefetch(mlir::Value memref, mlir::AffineMap map);
   /// Evaluates the body; `arguments` are its block arguments' values.
   mlir::Value evaluate(mlir::linalg::GenericOp op, mlir::ValueRange arguments);
@@ -38,7 +39,8 @@ public:
   mlir::Value toVector(mlir::Value value);
 
 private:
-  llvm::SmallVector<mlir::Value> indicesOf(mlir::AffineMap map, mlir::Value lane);
+  llvm::SmallVector<mlir::Value> indicesOf(mlir::AffineMap map,
+                                           mlir::Value lane);
   mlir::Value emit(mlir::Operation *op, mlir::IRMapping &map);
   mlir::Value lookUp(mlir::Value memref, mlir::OperandRange original,
                      mlir::ValueRange indices);

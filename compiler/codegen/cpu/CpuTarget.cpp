@@ -16,9 +16,10 @@ namespace tpa::cpu {
 /// The instruction sets that generated code can come to use; the runtime looks
 /// for each before it loads kernels.
 static constexpr llvm::StringLiteral knownFeatures[] = {
-    "avx",     "avx2",     "fma",      "f16c",       "bmi",       "bmi2",
-    "lzcnt",   "movbe",    "avx512f",  "avx512bw",   "avx512cd",  "avx512dq",
-    "avx512vl", "avx512bf16", "avx512fp16", "avx512vnni", "amx-tile", "amx-bf16"};
+    "avx",        "avx2",     "fma",      "f16c",       "bmi",
+    "bmi2",       "lzcnt",    "movbe",    "avx512f",    "avx512bw",
+    "avx512cd",   "avx512dq", "avx512vl", "avx512bf16", "avx512fp16",
+    "avx512vnni", "amx-tile", "amx-bf16"};
 
 FailureOr<CpuTarget> resolveCpu(StringRef name, std::string &error) {
   LLVMInitializeX86TargetInfo();
@@ -30,7 +31,8 @@ FailureOr<CpuTarget> resolveCpu(StringRef name, std::string &error) {
   cpu.name = isNative ? llvm::sys::getHostCPUName().str() : name.str();
   llvm::Triple triple("x86_64-unknown-linux-gnu");
   std::string unknownTarget;
-  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, unknownTarget);
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, unknownTarget);
   if (!target) {
     error = "this build of LLVM cannot generate x86-64 code: " + unknownTarget;
     return failure();
@@ -39,7 +41,8 @@ FailureOr<CpuTarget> resolveCpu(StringRef name, std::string &error) {
       target->createMCSubtargetInfo(triple, "", ""));
   if (!subtarget->isCPUStringValid(cpu.name)) {
     error = "unknown CPU '" + cpu.name +
-            "'. HINT: use native, x86-64-v3, x86-64-v4 or a name from llc -mcpu=help";
+            "'. HINT: use native, x86-64-v3, x86-64-v4 or a name from llc "
+            "-mcpu=help";
     return failure();
   }
   subtarget.reset(target->createMCSubtargetInfo(triple, cpu.name, ""));
@@ -50,8 +53,10 @@ FailureOr<CpuTarget> resolveCpu(StringRef name, std::string &error) {
     if (has && (!isNative || host.lookup(feature)))
       cpu.features.push_back(feature.str());
   }
-  if (!llvm::is_contained(cpu.features, "avx2") || !llvm::is_contained(cpu.features, "fma")) {
-    error = "CPU '" + cpu.name + "' has no AVX2 with FMA, which generated code needs"
+  if (!llvm::is_contained(cpu.features, "avx2") ||
+      !llvm::is_contained(cpu.features, "fma")) {
+    error = "CPU '" + cpu.name +
+            "' has no AVX2 with FMA, which generated code needs"
             ". HINT: use --cpu=x86-64-v3 on a machine that has";
     return failure();
   }

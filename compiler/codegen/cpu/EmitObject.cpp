@@ -19,10 +19,12 @@ using namespace mlir;
 
 namespace tpa::cpu {
 
-static std::unique_ptr<llvm::TargetMachine> createMachine(const CpuTarget &cpu) {
+static std::unique_ptr<llvm::TargetMachine>
+createMachine(const CpuTarget &cpu) {
   llvm::Triple triple("x86_64-unknown-linux-gnu");
   std::string error;
-  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, error);
   if (!target)
     return nullptr;
   std::string features;
@@ -37,8 +39,8 @@ static std::unique_ptr<llvm::TargetMachine> createMachine(const CpuTarget &cpu) 
       llvm::CodeGenOptLevel::Aggressive));
 }
 
-/// Addresses are recomputed at every access; the kernels' loops are otherwise as
-/// they should be, so only redundancy is removed.
+/// Addresses are recomputed at every access; the kernels' loops are otherwise
+/// as they should be, so only redundancy is removed.
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = false;
@@ -90,12 +92,16 @@ static LogicalResult link(ModuleOp module, StringRef object, StringRef shared) {
 FailureOr<std::string> emitSharedObject(ModuleOp module, const CpuTarget &cpu) {
   std::unique_ptr<llvm::TargetMachine> machine = createMachine(cpu);
   if (!machine)
-    return emitError(module.getLoc(), "this build of LLVM cannot generate x86-64 code");
+    return emitError(module.getLoc(),
+                     "this build of LLVM cannot generate x86-64 code");
   llvm::LLVMContext context;
   OwningOpRef<ModuleOp> kernels = kernelsOf(module);
-  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(*kernels, context, "kernels");
+  std::unique_ptr<llvm::Module> code =
+      translateModuleToLLVMIR(*kernels, context, "kernels");
   if (!code)
-    return emitError(module.getLoc(), "kernels are not in the LLVM dialect: run the phases up to llvm");
+    return emitError(
+        module.getLoc(),
+        "kernels are not in the LLVM dialect: run the phases up to llvm");
   code->setTargetTriple(machine->getTargetTriple());
   code->setDataLayout(machine->createDataLayout());
   for (llvm::Function &function : *code) {
@@ -106,9 +112,10 @@ FailureOr<std::string> emitSharedObject(ModuleOp module, const CpuTarget &cpu) {
 
   llvm::SmallString<128> object, shared;
   int descriptor;
-  if (std::error_code error =
-          llvm::sys::fs::createTemporaryFile("tpa-kernels", "o", descriptor, object))
-    return emitError(module.getLoc(), "cannot create a temporary file: ") << error.message();
+  if (std::error_code error = llvm::sys::fs::createTemporaryFile(
+          "tpa-kernels", "o", descriptor, object))
+    return emitError(module.getLoc(), "cannot create a temporary file: ")
+           << error.message();
   llvm::sys::fs::createTemporaryFile("tpa-kernels", "so", shared);
   llvm::FileRemover removeObject(object), removeShared(shared);
   {
@@ -121,14 +128,16 @@ FailureOr<std::string> emitSharedObject(ModuleOp module, const CpuTarget &cpu) {
     stream.flush();
     if (std::error_code error = stream.error()) {
       stream.clear_error();
-      return emitError(module.getLoc(), "cannot write ") << object << ": " << error.message();
+      return emitError(module.getLoc(), "cannot write ")
+             << object << ": " << error.message();
     }
   }
   if (failed(link(module, object, shared)))
     return failure();
   auto linked = llvm::MemoryBuffer::getFile(shared);
   if (!linked)
-    return emitError(module.getLoc(), "cannot read ") << shared << ": " << linked.getError().message();
+    return emitError(module.getLoc(), "cannot read ")
+           << shared << ": " << linked.getError().message();
   return (*linked)->getBuffer().str();
 }
 

@@ -10,7 +10,8 @@
 namespace tpa::cpu {
 
 /// Generates an ELF shared object with the module's kernels, which are in the
-/// LLVM dialect; other operations, nested modules among them, are ignored. Diagnostics are emitted at the module.
+/// LLVM dialect; other operations, nested modules among them, are ignored.
+/// Diagnostics are emitted at the module.
 mlir::FailureOr<std::string> emitSharedObject(mlir::ModuleOp module,
                                               const CpuTarget &cpu);
 

@@ -25,7 +25,8 @@ class AbiBuilder {
 public:
   AbiBuilder(func::FuncOp kernel, const LLVMTypeConverter &converter)
       : kernel(kernel), converter(converter), b(kernel.getContext()),
-        loc(kernel.getLoc()), pointer(LLVM::LLVMPointerType::get(b.getContext())),
+        loc(kernel.getLoc()),
+        pointer(LLVM::LLVMPointerType::get(b.getContext())),
         i64(b.getI64Type()) {}
 
   void lower() {
@@ -39,7 +40,8 @@ public:
     for (unsigned i = 0; i < scalars; ++i)
       replace(body.getArgument(i), load(i64, values, i64, i));
     replace(body.getArgument(scalars), workgroup);
-    for (auto binding : llvm::make_early_inc_range(body.getOps<exec::BindingOp>()))
+    for (auto binding :
+         llvm::make_early_inc_range(body.getOps<exec::BindingOp>()))
       lower(binding);
     body.eraseArguments(0, scalars + 1);
     kernel.setType(FunctionType::get(b.getContext(), {pointer, i64}, {}));
@@ -66,7 +68,8 @@ private:
     auto constant = [&](int64_t value) -> Value {
       return LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(value));
     };
-    auto descriptor = MemRefDescriptor::poison(b, loc, converter.convertType(type));
+    auto descriptor =
+        MemRefDescriptor::poison(b, loc, converter.convertType(type));
     descriptor.setAllocatedPtr(b, loc, address);
     descriptor.setAlignedPtr(b, loc, address);
     descriptor.setOffset(b, loc, constant(0));
@@ -74,9 +77,10 @@ private:
     SmallVector<Value> sizes;
     auto dynamic = op.getSizes().begin();
     for (int64_t size : type.getShape())
-      sizes.push_back(ShapedType::isDynamic(size)
-                          ? arith::IndexCastOp::create(b, loc, i64, *dynamic++).getResult()
-                          : constant(size));
+      sizes.push_back(
+          ShapedType::isDynamic(size)
+              ? arith::IndexCastOp::create(b, loc, i64, *dynamic++).getResult()
+              : constant(size));
     int64_t known = 1;
     for (int64_t i = type.getRank() - 1; i >= 0; --i) {
       descriptor.setSize(b, loc, i, sizes[i]);
@@ -89,8 +93,9 @@ private:
                    ? LLVM::MulOp::create(b, loc, stride, sizes[i]).getResult()
                    : constant(known);
     }
-    Value result = UnrealizedConversionCastOp::create(b, loc, type, Value(descriptor))
-                       .getResult(0);
+    Value result =
+        UnrealizedConversionCastOp::create(b, loc, type, Value(descriptor))
+            .getResult(0);
     op.replaceAllUsesWith(result);
     op.erase();
   }

@@ -18,8 +18,8 @@ Access accessAlong(AffineMap map, Value memref, unsigned loop) {
   for (auto [i, expr] : llvm::enumerate(map.getResults())) {
     if (!expr.isFunctionOfDim(loop))
       continue;
-    bool unitStride = expr == dim && i + 1 == map.getNumResults() &&
-                      strides.back() == 1;
+    bool unitStride =
+        expr == dim && i + 1 == map.getNumResults() && strides.back() == 1;
     if (!unitStride || used)
       return Access::Strided;
     used = true;
@@ -80,7 +80,8 @@ static FailureOr<SmallVector<Extent>> extentsOf(linalg::GenericOp op) {
     if (!ShapedType::isDynamic(extents[loop].constant))
       extents[loop].scalar = {};
     else if (!extents[loop].scalar)
-      return op.emitOpError("has a loop whose extent is no scalar: loop ") << loop;
+      return op.emitOpError("has a loop whose extent is no scalar: loop ")
+             << loop;
   }
   return extents;
 }
@@ -108,8 +109,8 @@ FailureOr<SmallVector<Nest>> findNests(func::FuncOp kernel) {
     if (epilogues.contains(op))
       return WalkResult::advance();
     if (op.getNumDpsInits() != 1) {
-      op.emitOpError("has ") << op.getNumDpsInits()
-                             << " results; CPU code generation takes one";
+      op.emitOpError("has ")
+          << op.getNumDpsInits() << " results; CPU code generation takes one";
       return WalkResult::interrupt();
     }
     Nest nest;
@@ -122,7 +123,8 @@ FailureOr<SmallVector<Nest>> findNests(func::FuncOp kernel) {
       nest.intermediate = alloc;
       nest.epilogue = epilogueOf(op, alloc);
       if (!nest.epilogue) {
-        op.emitOpError("leaves an intermediate result in memory: kernels have none");
+        op.emitOpError(
+            "leaves an intermediate result in memory: kernels have none");
         return WalkResult::interrupt();
       }
       epilogues.insert(nest.epilogue);
@@ -151,14 +153,16 @@ static double accessCost(const Nest &nest, unsigned loop, int64_t lanes) {
   double cost = 0;
   linalg::GenericOp root = nest.root;
   auto add = [&](AffineMap map, Value memref, double weight) {
-    cost += weight * (accessAlong(map, memref, loop) == Access::Strided ? lanes : 1);
+    cost += weight *
+            (accessAlong(map, memref, loop) == Access::Strided ? lanes : 1);
   };
   for (OpOperand *input : root.getDpsInputOperands())
     if (isa<MemRefType>(input->get().getType()))
       add(root.getMatchingIndexingMap(input), input->get(), 1.0);
   OpOperand *out = root.getDpsInitOperand(0);
   // A reduction stores once for many loads.
-  add(root.getMatchingIndexingMap(out), out->get(), nest.isReduction() ? 0.1 : 1.0);
+  add(root.getMatchingIndexingMap(out), out->get(),
+      nest.isReduction() ? 0.1 : 1.0);
   // Lanes beyond the extent do nothing.
   int64_t extent = nest.extents[loop].estimate();
   int64_t steps = (extent + lanes - 1) / lanes;
@@ -204,10 +208,12 @@ void chooseSchedule(Nest &nest, const Target &target) {
     unrollBy(*nest.vectorLoop, 4, target.lanes);
   SmallVector<unsigned> loops;
   for (unsigned loop = 0; loop < nest.extents.size(); ++loop)
-    if (nest.isParallel(loop) && loop != nest.vectorLoop && sharesLoads(nest, loop))
+    if (nest.isParallel(loop) && loop != nest.vectorLoop &&
+        sharesLoads(nest, loop))
       loops.push_back(loop);
   llvm::sort(loops, [&](unsigned a, unsigned b) {
-    int64_t left = nest.extents[a].estimate(), right = nest.extents[b].estimate();
+    int64_t left = nest.extents[a].estimate(),
+            right = nest.extents[b].estimate();
     return left != right ? left > right : a < b;
   });
   for (unsigned loop : ArrayRef(loops).take_front(2))
@@ -222,7 +228,8 @@ AffineMap distribute(Nest &nest, func::FuncOp kernel) {
   // Fork and join cost microseconds: a workgroup should be worth about as much,
   // and more than a few hundred of them only add overhead.
   static constexpr double leastWork = 1 << 15, mostGroups = 256;
-  double work = std::max<int64_t>(1, nest.root.getBlock()->getOperations().size() - 1);
+  double work =
+      std::max<int64_t>(1, nest.root.getBlock()->getOperations().size() - 1);
   for (const Extent &extent : nest.extents)
     work *= extent.estimate();
   double target = std::max(leastWork, work / mostGroups);
@@ -235,7 +242,8 @@ AffineMap distribute(Nest &nest, func::FuncOp kernel) {
     bool vectorA = a == nest.vectorLoop, vectorB = b == nest.vectorLoop;
     if (vectorA != vectorB)
       return vectorB;
-    int64_t left = nest.extents[a].estimate(), right = nest.extents[b].estimate();
+    int64_t left = nest.extents[a].estimate(),
+            right = nest.extents[b].estimate();
     return left != right ? left > right : a < b;
   });
   for (unsigned loop : loops) {
@@ -260,8 +268,8 @@ AffineMap distribute(Nest &nest, func::FuncOp kernel) {
     AffineExpr size =
         extent.isStatic()
             ? getAffineConstantExpr(extent.constant, context)
-            : getAffineSymbolExpr(cast<BlockArgument>(extent.scalar).getArgNumber(),
-                                  context);
+            : getAffineSymbolExpr(
+                  cast<BlockArgument>(extent.scalar).getArgNumber(), context);
     counts.push_back(size.ceilDiv(nest.tile[loop]));
   }
   return AffineMap::get(0, kernel.getNumArguments(), counts, context);

@@ -40,8 +40,10 @@ Value NestEmitter::constant(int64_t value) {
 void NestEmitter::loop(Value from, Value to, int64_t step,
                        function_ref<void(Value)> body) {
   APInt low, high;
-  if (matchPattern(from, m_ConstantInt(&low)) && matchPattern(to, m_ConstantInt(&high))) {
-    int64_t trips = (high.getSExtValue() - low.getSExtValue() + step - 1) / step;
+  if (matchPattern(from, m_ConstantInt(&low)) &&
+      matchPattern(to, m_ConstantInt(&high))) {
+    int64_t trips =
+        (high.getSExtValue() - low.getSExtValue() + step - 1) / step;
     if (trips <= 0)
       return;
     if (trips == 1)
@@ -54,7 +56,8 @@ void NestEmitter::loop(Value from, Value to, int64_t step,
 }
 
 /// Splits [from, to) into whole steps and a rest; returns the boundary.
-static Value wholeSteps(OpBuilder &b, Location loc, Value from, Value to, int64_t step) {
+static Value wholeSteps(OpBuilder &b, Location loc, Value from, Value to,
+                        int64_t step) {
   Value size = arith::ConstantIndexOp::create(b, loc, step);
   Value length = b.createOrFold<arith::SubIOp>(loc, to, from);
   Value rest = b.createOrFold<arith::RemUIOp>(loc, length, size);
@@ -68,9 +71,11 @@ LogicalResult NestEmitter::emit() {
         combiners.size() != 1)
       return root.emitOpError("reduces by more than one operation");
     combiner = combiners.front();
-    if (!linalg::getCombinerOpKind(combiner) || !arith::getNeutralElement(combiner))
+    if (!linalg::getCombinerOpKind(combiner) ||
+        !arith::getNeutralElement(combiner))
       return root.emitOpError("reduces by ")
-             << combiner->getName() << ", for which there is no vector reduction";
+             << combiner->getName()
+             << ", for which there is no vector reduction";
   }
   emitParallel(0);
   return success();
@@ -149,7 +154,8 @@ SmallVector<Point> NestEmitter::tilePoints() {
 void NestEmitter::emitTile() {
   SmallVector<Point> points = tilePoints();
   SmallVector<Value> results =
-      nest.isReduction() ? reduce(points) : step(points, SmallVector<Value>(points.size()));
+      nest.isReduction() ? reduce(points)
+                         : step(points, SmallVector<Value>(points.size()));
   for (auto [point, value] : llvm::zip_equal(points, results))
     finish(point, value);
 }
@@ -161,7 +167,8 @@ void NestEmitter::emitTile() {
 /// What the accumulator starts from: the fill, else the result's old value.
 Value NestEmitter::initial() {
   linalg::FillOp fill = nest.fill;
-  return fill ? b.clone(*fill.getInputs()[0].getDefiningOp())->getResult(0) : Value();
+  return fill ? b.clone(*fill.getInputs()[0].getDefiningOp())->getResult(0)
+              : Value();
 }
 
 NestEmitter::Values NestEmitter::reduce(ArrayRef<Point> points) {
@@ -173,9 +180,11 @@ NestEmitter::Values NestEmitter::reduce(ArrayRef<Point> points) {
     if (!start)
       start = body.load(out->get(), root.getMatchingIndexingMap(out));
     if (vectorReduction()) {
-      Value neutral = arith::ConstantOp::create(b, loc, *arith::getNeutralElement(combiner));
+      Value neutral = arith::ConstantOp::create(
+          b, loc, *arith::getNeutralElement(combiner));
       Type type = VectorType::get({lanes}, neutral.getType());
-      accumulators.push_back(vector::BroadcastOp::create(b, loc, type, neutral));
+      accumulators.push_back(
+          vector::BroadcastOp::create(b, loc, type, neutral));
     } else {
       accumulators.push_back(body.toVector(start));
     }
@@ -186,7 +195,8 @@ NestEmitter::Values NestEmitter::reduce(ArrayRef<Point> points) {
   for (auto [point, accumulator] : llvm::zip_equal(points, accumulators)) {
     Value start = initial();
     if (!start)
-      start = BodyEmitter(b, loc, point).load(out->get(), root.getMatchingIndexingMap(out));
+      start = BodyEmitter(b, loc, point)
+                  .load(out->get(), root.getMatchingIndexingMap(out));
     accumulator = combine(accumulator, start);
   }
   return accumulators;
@@ -202,13 +212,15 @@ Value NestEmitter::combine(Value partial, Value init) {
   return vector::makeArithReduction(b, loc, kind, reduced, init);
 }
 
-NestEmitter::Values NestEmitter::reduceLoops(unsigned position, Values accumulators) {
+NestEmitter::Values NestEmitter::reduceLoops(unsigned position,
+                                             Values accumulators) {
   if (position == reduction.size())
     return step(tilePoints(), accumulators);
   unsigned index = reduction[position];
   if (index == nest.vectorLoop)
     return reduceVector(index, accumulators);
-  auto op = scf::ForOp::create(b, loc, lower[index], upper[index], constant(1), accumulators);
+  auto op = scf::ForOp::create(b, loc, lower[index], upper[index], constant(1),
+                               accumulators);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(op.getBody());
   current.indices[index] = op.getInductionVar();
@@ -217,7 +229,8 @@ NestEmitter::Values NestEmitter::reduceLoops(unsigned position, Values accumulat
   return Values(op.getResults());
 }
 
-NestEmitter::Values NestEmitter::reduceVector(unsigned index, Values accumulators) {
+NestEmitter::Values NestEmitter::reduceVector(unsigned index,
+                                              Values accumulators) {
   current.vectorLoop = index;
   current.lanes = lanes;
   Value boundary = wholeSteps(b, loc, lower[index], upper[index], lanes);
@@ -226,7 +239,8 @@ NestEmitter::Values NestEmitter::reduceVector(unsigned index, Values accumulator
     if (matchPattern(from, m_ConstantInt(&low)) &&
         matchPattern(to, m_ConstantInt(&high)) && low.sge(high))
       return;
-    auto op = scf::ForOp::create(b, loc, from, to, constant(lanes), accumulators);
+    auto op =
+        scf::ForOp::create(b, loc, from, to, constant(lanes), accumulators);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(op.getBody());
     Value at = op.getInductionVar();
@@ -250,9 +264,9 @@ NestEmitter::Values NestEmitter::reduceVector(unsigned index, Values accumulator
   return accumulators;
 }
 
-/// A matrix-vector product reads each row once, faster than the hardware fetches
-/// ahead: ask for the rows of the next register tile. With two unrolled loops
-/// operands are reused, and arithmetic hides their latency.
+/// A matrix-vector product reads each row once, faster than the hardware
+/// fetches ahead: ask for the rows of the next register tile. With two unrolled
+/// loops operands are reused, and arithmetic hides their latency.
 void NestEmitter::prefetchNextTile() {
   SmallVector<unsigned> unrolled;
   for (unsigned index : parallel)
@@ -263,13 +277,14 @@ void NestEmitter::prefetchNextTile() {
   unsigned rows = unrolled.front();
   for (OpOperand *input : root.getDpsInputOperands()) {
     AffineMap map = root.getMatchingIndexingMap(input);
-    if (!isa<MemRefType>(input->get().getType()) || !map.isFunctionOfDim(rows) ||
+    if (!isa<MemRefType>(input->get().getType()) ||
+        !map.isFunctionOfDim(rows) ||
         accessAlong(map, input->get(), *nest.vectorLoop) != Access::Contiguous)
       continue;
     for (int64_t k = 0; k < factor[rows]; ++k) {
       Point ahead = current;
-      ahead.indices[rows] = arith::AddIOp::create(
-          b, loc, current.indices[rows], constant(factor[rows] + k));
+      ahead.indices[rows] = arith::AddIOp::create(b, loc, current.indices[rows],
+                                                  constant(factor[rows] + k));
       BodyEmitter(b, loc, ahead).prefetch(input->get(), map);
     }
   }
@@ -277,22 +292,25 @@ void NestEmitter::prefetchNextTile() {
 
 /// Evaluates the body at each point; absent lanes of a vector reduction leave
 /// their accumulator alone.
-NestEmitter::Values NestEmitter::step(ArrayRef<Point> points, ValueRange accumulators) {
+NestEmitter::Values NestEmitter::step(ArrayRef<Point> points,
+                                      ValueRange accumulators) {
   Values results;
   for (auto [point, accumulator] : llvm::zip_equal(points, accumulators)) {
     BodyEmitter body(b, loc, point);
     Values arguments;
     for (OpOperand *input : root.getDpsInputOperands()) {
       Value operand = input->get();
-      arguments.push_back(isa<MemRefType>(operand.getType())
-                              ? body.load(operand, root.getMatchingIndexingMap(input))
-                              : operand);
+      arguments.push_back(
+          isa<MemRefType>(operand.getType())
+              ? body.load(operand, root.getMatchingIndexingMap(input))
+              : operand);
     }
     OpOperand *out = root.getDpsInitOperand(0);
     if (accumulator)
       arguments.push_back(accumulator);
     else if (root.payloadUsesValueFromOperand(out))
-      arguments.push_back(body.load(out->get(), root.getMatchingIndexingMap(out)));
+      arguments.push_back(
+          body.load(out->get(), root.getMatchingIndexingMap(out)));
     else
       arguments.push_back(arith::ConstantOp::create(
           b, loc, b.getZeroAttr(getElementTypeOrSelf(out->get().getType()))));
@@ -327,7 +345,8 @@ void NestEmitter::finish(const Point &point, Value value) {
   at.indices.assign(epilogue.getNumLoops(), Value());
   at.vectorLoop.reset();
   for (unsigned k = 0; k < readMap.getNumResults(); ++k) {
-    unsigned loop = readMap.getDimPosition(k), rootLoop = outMap.getDimPosition(k);
+    unsigned loop = readMap.getDimPosition(k),
+             rootLoop = outMap.getDimPosition(k);
     at.indices[loop] = point.indices[rootLoop];
     if (point.vectorLoop == rootLoop)
       at.vectorLoop = loop;
@@ -343,7 +362,8 @@ void NestEmitter::finish(const Point &point, Value value) {
     if (operand == out->get())
       arguments.push_back(value);
     else if (isa<MemRefType>(operand.getType()))
-      arguments.push_back(body.load(operand, epilogue.getMatchingIndexingMap(input)));
+      arguments.push_back(
+          body.load(operand, epilogue.getMatchingIndexingMap(input)));
     else
       arguments.push_back(operand);
   }

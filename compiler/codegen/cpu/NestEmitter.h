@@ -10,7 +10,8 @@
 namespace tpa::cpu {
 
 /// ```
-/// for the parallel loops, in steps of the register tile        (remainders follow)
+/// for the parallel loops, in steps of the register tile        (remainders
+/// follow)
 ///   accumulators = init                                        (one per point)
 ///   for the reduction loops: accumulators = body(loads, accumulators)
 ///   store(epilogue(accumulators))
@@ -22,7 +23,8 @@ class NestEmitter {
 public:
   /// Loops run over [lower, upper) per loop of the nest.
   NestEmitter(mlir::OpBuilder &builder, const Nest &nest, int64_t lanes,
-              llvm::ArrayRef<mlir::Value> lower, llvm::ArrayRef<mlir::Value> upper);
+              llvm::ArrayRef<mlir::Value> lower,
+              llvm::ArrayRef<mlir::Value> upper);
 
   mlir::LogicalResult emit();
 

@@ -23,8 +23,9 @@ using namespace tpa;
 using namespace tpa::cpu;
 
 static Value valueOf(OpBuilder &b, Location loc, const Extent &extent) {
-  return extent.isStatic() ? Value(arith::ConstantIndexOp::create(b, loc, extent.constant))
-                           : extent.scalar;
+  return extent.isStatic()
+             ? Value(arith::ConstantIndexOp::create(b, loc, extent.constant))
+             : extent.scalar;
 }
 
 /// Bounds of the workgroup's tile: the workgroup counts the tiles of the
@@ -46,7 +47,9 @@ static void tileBounds(OpBuilder &b, const Nest &nest, Value workgroup,
     Value end = arith::AddIOp::create(b, loc, lower[loop], tile);
     bool whole = nest.extents[loop].isStatic() &&
                  nest.extents[loop].constant % nest.tile[loop] == 0;
-    upper[loop] = whole ? end : arith::MinUIOp::create(b, loc, end, upper[loop]).getResult();
+    upper[loop] =
+        whole ? end
+              : arith::MinUIOp::create(b, loc, end, upper[loop]).getResult();
   }
 }
 
@@ -54,7 +57,8 @@ static void tileBounds(OpBuilder &b, const Nest &nest, Value workgroup,
 static void lowerCopies(func::FuncOp kernel) {
   kernel.walk([](memref::CopyOp op) {
     OpBuilder builder(op);
-    linalg::makeMemRefCopyOp(builder, op.getLoc(), op.getSource(), op.getTarget());
+    linalg::makeMemRefCopyOp(builder, op.getLoc(), op.getSource(),
+                             op.getTarget());
     op.erase();
   });
 }
@@ -72,12 +76,14 @@ static void remarkOnSchedule(const Nest &nest) {
     points *= factor;
   remark::passed(root.getLoc(), options)
       << remark::metric("loop", *nest.vectorLoop)
-      << remark::metric("iterator", nest.isParallel(*nest.vectorLoop) ? "parallel"
-                                                                      : "reduction")
+      << remark::metric("iterator", nest.isParallel(*nest.vectorLoop)
+                                        ? "parallel"
+                                        : "reduction")
       << remark::metric("registerTile", points);
 }
 
-static void remarkOnGrid(func::FuncOp kernel, ArrayRef<Nest> nests, AffineMap grid) {
+static void remarkOnGrid(func::FuncOp kernel, ArrayRef<Nest> nests,
+                         AffineMap grid) {
   auto options = remark::RemarkOpts::name("workgroups").category("tpa");
   if (grid.getNumResults() > 0) {
     remark::passed(kernel.getLoc(), options)
@@ -108,9 +114,10 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
     if (failed(nests))
       return failure();
     // Only a kernel that is one nest is cut into workgroups.
-    bool distributed = nests->size() == 1 &&
-                       nests->front().root->getParentOp() == kernel;
-    AffineMap grid = AffineMap::get(0, kernel.getNumArguments(), kernel.getContext());
+    bool distributed =
+        nests->size() == 1 && nests->front().root->getParentOp() == kernel;
+    AffineMap grid =
+        AffineMap::get(0, kernel.getNumArguments(), kernel.getContext());
     Target target{lanes, registers};
     for (Nest &nest : *nests) {
       chooseSchedule(nest, target);
@@ -121,7 +128,8 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
     }
     remarkOnGrid(kernel, *nests, grid);
     Type index = IndexType::get(kernel.getContext());
-    (void)kernel.insertArgument(kernel.getNumArguments(), index, {}, kernel.getLoc());
+    (void)kernel.insertArgument(kernel.getNumArguments(), index, {},
+                                kernel.getLoc());
     kernel->setAttr(exec::gridAttrName, AffineMapAttr::get(grid));
     Value workgroup = kernel.getArguments().back();
     for (Nest &nest : *nests)
@@ -142,7 +150,8 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
     if (nest.fill)
       nest.fill.erase();
     if (nest.intermediate) {
-      for (Operation *user : llvm::make_early_inc_range(nest.intermediate->getUsers()))
+      for (Operation *user :
+           llvm::make_early_inc_range(nest.intermediate->getUsers()))
         user->erase();
       nest.intermediate.erase();
     }
