@@ -8,8 +8,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 out=$(mktemp -d "${TMPDIR:-/tmp}/t6-quickstart.XXXXXX")
 say() { printf '\n== %s\n' "$*"; }
-note() { printf '   %s\n' "$@"; }
-run() { printf '$ %s\n' "${*@Q}" | sed "s/'\([][A-Za-z0-9_=.,:/-]*\)'/\1/g" && "$@"; }
+# Shows a command, also where its output goes elsewhere, and runs it.
+exec 3>&1
+run() {
+  printf '$ %s\n' "${*@Q}" | sed "s/'\([A-Za-z0-9_=.,:/-]*\)'/\1/g" >&3
+  "$@"
+}
 
 # Runs a command that talks much, and shows what it said only if it fails.
 quietly() {
@@ -20,8 +24,8 @@ quietly() {
 }
 
 if [[ -z ${TPA_OPT:-} || -z ${T6:-} ]]; then
-  say "1. Install what is missing (minutes on a fresh machine)"
-  tools/setup.sh --check || { note "asks for your password if you are not root"; quietly tools/setup.sh; }
+  say "1. Install what is missing (minutes on a fresh machine, where sudo may ask for a password)"
+  tools/setup.sh --check 2>/dev/null || quietly tools/setup.sh
   say "2. Build the compiler and the runtime (ten minutes on two cores, seconds the second time)"
   progress=$([[ -t 2 ]] || echo --noshow_progress)
   run bazel build ${progress:+"$progress"} --ui_event_filters=-info,-debug --show_result=0 //tools/tpa-opt //tools/t6
@@ -34,13 +38,13 @@ fi
 
 say "3. Compile a model definition, and look at the artifact"
 run "$TPA_OPT" models/t6_nano.mlir -o "$out/t6_nano.t6x"
-run "$T6" info "$out/t6_nano.t6x" >"$out/log"
-head -6 "$out/log"
+run "$T6" info "$out/t6_nano.t6x" | sed -n 1,5p
 
 say "4. Generate text: the weights are random until training exists, so it is noise"
+# Random bytes could be a terminal's control sequences.
 run "$T6" generate "$out/t6_nano.t6x" --random-weights --tokenizer bytes \
-  --prompt "Tensor product attention " --max-tokens 48 --seed 1 >"$out/log" 2>"$out/summary"
-head -1 "$out/log" && LC_ALL=C tr -c '[:print:]\n' '?' <<<"$(tail -n +2 "$out/log")" && cat "$out/summary"
+  --prompt "Tensor product attention " --max-tokens 48 --ignore-eos --seed 1 |
+  LC_ALL=C tr -c '[:print:]\n' '?'
 
 say "5. Evaluate on real text: guessing among 257 byte tokens has a loss of ln 257 = 5.549"
 run "$T6" tokenize bytes README.md "$out/readme.bin"
@@ -54,7 +58,7 @@ run "$T6" run "$out/t6_tiny.t6x" --entry loss --weights "$data/weights.safetenso
   --inputs "$out/inputs.safetensors" --outputs "$out/outputs.safetensors"
 /usr/bin/python3 tests/quickstart/reference.py compare "$data/reference.safetensors" "$out/outputs.safetensors"
 
-say "All of it works. What to try next (the files are in $out)"
+say "All of it works. What to try next, in $PWD (artifacts are in $out)"
 cat <<NEXT
    See attention become einsums       $TPA_OPT models/t6_nano.mlir --compile-to=einsum
    See what decoding a token costs    $T6 info $out/t6_nano.t6x --dispatches
@@ -62,6 +66,6 @@ cat <<NEXT
                                       $T6 bench $out/t6_small.t6x -p 128 -n 32
    Run a checkpoint of your own       $TPA_OPT folder/config.json -o mine.t6x
                                       $T6 generate mine.t6x --weights folder --tokenizer folder --prompt "..."
-   Write an attention of your own     CONTRIBUTING.md, "Add an attention"
+   Write an attention of your own     "Add an attention" in CONTRIBUTING.md
 NEXT
-rm -f "$out/log" "$out/summary"
+rm -f "$out/log"

@@ -76,7 +76,7 @@ exec.entry @e scalars [] maxima [] {
 
 // An update of an intermediate result stays in its place, and so does the next.
 // An entry whose results all have buffers has no arena.
-// CHECK-NOT: arena
+// CHECK-NOT: exec.buffer arena
 // CHECK-LABEL: exec.entry @e
 // CHECK: %[[Y0:.*]] = exec.view @y at 0 : memref<3xf32>
 // CHECK: exec.dispatch @a writes(%[[Y0]] :

@@ -1,0 +1,92 @@
+// RUN: tpa-opt %s --cpu-vectorize-kernels --split-input-file --verify-diagnostics
+
+#id = affine_map<(n) -> (n)>
+
+func.func private @two_results() attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<32xf32>
+  %y = exec.binding 1 : memref<32xf32>
+  %z = exec.binding 2 : memref<32xf32>
+  // expected-error@+1 {{has 2 results; CPU code generation takes one}}
+  linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel"]} ins(%x : memref<32xf32>) outs(%y, %z : memref<32xf32>, memref<32xf32>) {
+  ^bb0(%a: f32, %o: f32, %p: f32):
+    linalg.yield %a, %a : f32, f32
+  }
+  return
+}
+
+// -----
+
+#id = affine_map<(n) -> (n)>
+
+// An intermediate result that two operations read.
+func.func private @intermediate() attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<32xf32>
+  %y = exec.binding 1 : memref<32xf32>
+  %z = exec.binding 2 : memref<32xf32>
+  %p = memref.alloc() : memref<32xf32>
+  // expected-error@+1 {{leaves an intermediate result in memory: kernels have none}}
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%x : memref<32xf32>) outs(%p : memref<32xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  }
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%p : memref<32xf32>) outs(%y : memref<32xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  }
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%p : memref<32xf32>) outs(%z : memref<32xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+#id = affine_map<(n, o) -> (n, o)>
+
+// A difference has no order in which lanes may be combined.
+func.func private @difference() attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<4x32xf32>
+  %y = exec.binding 1 : memref<4xf32>
+  // expected-error@+1 {{reduces by arith.subf, for which there is no vector reduction}}
+  linalg.generic {indexing_maps = [#id, affine_map<(n, o) -> (n)>], iterator_types = ["parallel", "reduction"]} ins(%x : memref<4x32xf32>) outs(%y : memref<4xf32>) {
+  ^bb0(%a: f32, %acc: f32):
+    %0 = arith.subf %acc, %a : f32
+    linalg.yield %0 : f32
+  }
+  return
+}
+
+// -----
+
+#id = affine_map<(n, o) -> (n, o)>
+
+func.func private @two_combiners() attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<4x32xf32>
+  %y = exec.binding 1 : memref<4xf32>
+  // expected-error@+1 {{reduces by more than one operation}}
+  linalg.generic {indexing_maps = [#id, affine_map<(n, o) -> (n)>], iterator_types = ["parallel", "reduction"]} ins(%x : memref<4x32xf32>) outs(%y : memref<4xf32>) {
+  ^bb0(%a: f32, %acc: f32):
+    %0 = arith.addf %acc, %a : f32
+    %1 = arith.maximumf %0, %a : f32
+    linalg.yield %1 : f32
+  }
+  return
+}
+
+// -----
+
+#id = affine_map<(n) -> (n)>
+
+func.func private @unknown_extent(%n: index) attributes {exec.kernel} {
+  %x = exec.binding 0[%n] : memref<?xf32>
+  %y = exec.binding 1[%n] : memref<?xf32>
+  %from = memref.reinterpret_cast %x to offset: [0], sizes: [%n], strides: [1] : memref<?xf32> to memref<?xf32>
+  %to = memref.reinterpret_cast %y to offset: [0], sizes: [%n], strides: [1] : memref<?xf32> to memref<?xf32>
+  // expected-error@+1 {{has a loop whose extent is no scalar: loop 0}}
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%from : memref<?xf32>) outs(%to : memref<?xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  }
+  return
+}
