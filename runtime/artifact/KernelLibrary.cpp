@@ -114,8 +114,9 @@ absl::StatusOr<KernelLibrary> KernelLibrary::load(absl::string_view elf,
   // another.
   library.descriptor = openInMemory(elf);
   if (library.descriptor < 0)
-    return absl::ErrnoToStatus(
-        errno, absl::StrCat(source, ": cannot be copied to memory"));
+    return absl::ResourceExhaustedError(absl::StrCat(
+        source, ": cannot be copied to memory: ", std::strerror(errno),
+        ". HINT: raise the limits of memory and file size (ulimit)"));
   std::string path = absl::StrCat("/proc/self/fd/", library.descriptor);
   library.handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library.handle)

@@ -80,7 +80,7 @@ def compile_times(tpa_opt, folder):
 def decode_row(t6, dtype, threads, artifact, weights):
     log(f"decode {dtype}, threads: {threads}")
     out = run(t6, "bench", artifact, "--weights", weights, "-t", str(threads), "-p", "0", "-n", str(TOKENS),
-              "-d", str(DEPTH), "-r", str(REPETITIONS), "-o", "jsonl", "--profile").stdout
+              "-d", str(DEPTH), "-r", str(REPETITIONS + 2), "-o", "jsonl", "--profile").stdout
     lines = [json.loads(line) for line in out.splitlines()]
     bench, bandwidth = lines[0], lines[1]["read_bandwidth"]
     info = json.loads(run(t6, "info", artifact, "--json").stdout)

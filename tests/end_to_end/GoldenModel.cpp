@@ -90,19 +90,17 @@ std::vector<float> GoldenModel::expectedLogits(int64_t length) const {
   return logits;
 }
 
-std::map<std::string, TensorView>
-GoldenModel::run(const std::string &entry,
-                 const std::map<std::string, TensorView> &inputs) {
-  std::map<std::string, TensorView> outputs;
+GoldenModel::Tensors GoldenModel::run(const std::string &entry,
+                                      const Tensors &inputs) {
+  Tensors outputs;
   absl::Status status = executor->run(entry, inputs, &outputs);
   EXPECT_TRUE(status.ok()) << status;
   return outputs;
 }
 
-std::vector<float>
-GoldenModel::runForLogits(const std::string &entry,
-                          const std::map<std::string, TensorView> &in) {
-  std::map<std::string, TensorView> outputs = run(entry, in);
+std::vector<float> GoldenModel::runForLogits(const std::string &entry,
+                                             const Tensors &inputs) {
+  Tensors outputs = run(entry, inputs);
   auto logits = outputs.find("logits");
   if (logits == outputs.end())
     return std::vector<float>(batch() * golden.vocab, NAN);
@@ -125,7 +123,7 @@ GoldenModel::Loss GoldenModel::loss(int64_t length,
   for (int64_t row = 0; row < batch(); ++row)
     for (int64_t i = 0; i < length; ++i)
       tokens.push_back(token(row, i));
-  std::map<std::string, TensorView> outputs =
+  Tensors outputs =
       run("loss", {{"tokens", integers(tokens, {batch(), length})},
                    {"targets", integers(targets, {batch(), length})}});
   Loss result;

@@ -65,8 +65,8 @@ public:
 
   /// Runs the entry `loss` on the first `length` tokens.
   struct Loss {
-    std::vector<float> logits;     ///< [B, length, V]
-    std::vector<float> tokenLoss;  ///< [B, length]
+    std::vector<float> logits;    ///< [B, length, V]
+    std::vector<float> tokenLoss; ///< [B, length]
     float mean = 0;
   };
   Loss loss(int64_t length);
@@ -101,10 +101,10 @@ public:
   void stainRow(int64_t row);
 
 private:
-  std::map<std::string, TensorView>
-  run(const std::string &entry, const std::map<std::string, TensorView> &inputs);
+  using Tensors = std::map<std::string, TensorView>;
+  Tensors run(const std::string &entry, const Tensors &inputs);
   std::vector<float> runForLogits(const std::string &entry,
-                                  const std::map<std::string, TensorView> &in);
+                                  const Tensors &inputs);
 
   Golden golden;
   std::unique_ptr<Executor> executor;

@@ -69,14 +69,14 @@ refuse 1 'cannot write /dev/full' "$tpa_opt" config.json --compile-to=linalg -o 
 # What was there stays when the new file cannot be made. Logs are below the limits.
 echo old | tee out.t6x >out.mlir
 for kilobytes in 8 100; do
-  (ulimit -f "$kilobytes" && refuse 1 'cannot write .*File too large' "$tpa_opt" config.json -o out.t6x && finish) || fail "limit $kilobytes"
+  limited "$kilobytes" 1 'cannot write .*: File too large' "$tpa_opt" config.json -o out.t6x
 done
-(ulimit -f 8 && refuse 1 'cannot write out.mlir' "$tpa_opt" config.json --compile-to=linalg -o out.mlir && finish) || fail "limit"
+limited 8 1 'cannot write .*out.mlir: File too large' "$tpa_opt" config.json --compile-to=linalg -o out.mlir
 refuse 1 '^malformed.mlir:2:' "$tpa_opt" malformed.mlir -o out.mlir
 refuse 1 '^malformed.mlir:2:' "$tpa_opt" malformed.mlir -o out.t6x
 
 echo "== t6: artifacts"
-for kind in rewritten truncated flipped schema offset cpu compressed; do
+for kind in rewritten truncated flipped hash schema offset cpu compressed; do
   python3 "$here/break_artifact.py" tiny.t6x "$kind" "$kind.t6x"
 done
 generate() { # code pattern artifact flags...
@@ -86,7 +86,8 @@ generate() { # code pattern artifact flags...
 }
 succeed "$t6" generate rewritten.t6x "${weights[@]}" --tokens 1 -n 1 # the damage is what is refused, not the tool that made it
 generate 3 '^t6: error: truncated.t6x: ' truncated.t6x --tokens 1
-generate 3 '^t6: error: flipped.t6x: kernels.so' flipped.t6x --tokens 1
+generate 3 "^t6: error: flipped.t6x: .*'kernels.so'" flipped.t6x --tokens 1
+generate 3 '^t6: error: hash.t6x: .*kernels.so.*hash' hash.t6x --tokens 1
 generate 3 '^t6: error: schema.t6x: .*99' schema.t6x --tokens 1
 generate 3 '^t6: error: offset.t6x: program.json: entries\[0\].dispatches\[0\].bindings\[0\]' offset.t6x --tokens 1
 generate 3 '^t6: error: cpu.t6x: .*avx9000' cpu.t6x --tokens 1
@@ -114,10 +115,10 @@ refuse 1 'cannot write /dev/full' "${loss[@]}" --inputs inputs.safetensors --out
 refuse 1 'cannot write /nonexistent/o' "${loss[@]}" --inputs inputs.safetensors --outputs /nonexistent/o
 refuse 1 'absent.safetensors' "${loss[@]}" --inputs absent.safetensors --outputs out.safetensors
 echo old >out.safetensors
-(ulimit -f 8 && refuse 1 'cannot write out.safetensors: File too large' "${loss[@]}" --inputs inputs.safetensors --outputs out.safetensors && finish) || fail "limit"
+limited 8 1 'kernels.so: cannot be copied to memory: File too large' "${loss[@]}" --inputs inputs.safetensors --outputs out.safetensors
 head -c 30000 /dev/zero | tr '\0' a >text.txt
 "$t6" tokenize bytes text.txt text.bin
-(ulimit -f 8 && refuse 1 'cannot write out.bin: File too large' "$t6" tokenize bytes text.txt out.bin && finish) || fail "limit"
+limited 8 1 'cannot write .*out.bin: File too large' "$t6" tokenize bytes text.txt out.bin
 refuse 3 '^t6: error: text.bin: .*97' "$t6" eval tiny.t6x "${weights[@]}" --data text.bin
 refuse 3 '^t6: error: text.txt: ' "$t6" convert text.txt out.safetensors
 code=0

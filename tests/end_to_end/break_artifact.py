@@ -5,26 +5,34 @@ import sys
 import zipfile
 
 
-def rewrite(path, out, change, compression=zipfile.ZIP_STORED):
+def flipped(data):
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+def rewrite(path, out, change=None, compression=zipfile.ZIP_STORED, kernels=lambda data: data):
+    """Packs the files anew, with a changed program or changed kernels."""
     with zipfile.ZipFile(path) as archive:
-        files = [(name, archive.read(name)) for name in archive.namelist()]
+        files = {name: archive.read(name) for name in archive.namelist()}
+    program = json.loads(files["program.json"])
+    if change:
+        change(program)
+        files["program.json"] = json.dumps(program).encode()
+    files["kernels.so"] = kernels(files["kernels.so"])
     with zipfile.ZipFile(out, "w", compression) as archive:
-        for name, data in files:
-            if name == "program.json" and change:
-                program = json.loads(data)
-                change(program)
-                data = json.dumps(program).encode()
+        for name, data in files.items():
             archive.writestr(name, data)
 
 
 def flip(path, out):
+    """Changes the kernels and nothing else, so that the zip's own checksum is wrong, too."""
     with zipfile.ZipFile(path) as archive:
         kernels = archive.read("kernels.so")
     with open(path, "rb") as file:
-        data = bytearray(file.read())
-    data[data.index(kernels) + len(kernels) // 2] ^= 1
+        data = file.read()
+    at = data.index(kernels)
     with open(out, "wb") as file:
-        file.write(data)
+        file.write(data[:at] + flipped(kernels) + data[at + len(kernels) :])
 
 
 def truncate(path, out):
@@ -54,9 +62,11 @@ def main():
     elif kind == "truncated":
         truncate(path, out)
     elif kind == "compressed":
-        rewrite(path, out, None, zipfile.ZIP_DEFLATED)
+        rewrite(path, out, compression=zipfile.ZIP_DEFLATED)
+    elif kind == "hash":
+        rewrite(path, out, kernels=flipped)
     elif kind == "rewritten":
-        rewrite(path, out, lambda program: None)
+        rewrite(path, out)
     else:
         changes = {"schema": set_schema, "offset": set_offset, "cpu": set_cpu}
         rewrite(path, out, changes[kind])

@@ -52,7 +52,8 @@ for name in "loss", "logits":
 P
 
 echo "== generate"
-generate=("$t6" generate tiny.t6x "${weights[@]}" --tokens 5,17,9 --max-tokens 12)
+prompt=("$t6" generate tiny.t6x "${weights[@]}" --tokens 5,17,9)
+generate=("${prompt[@]}" --max-tokens 12)
 succeed "${generate[@]}" --seed 1
 output '^[0-9]+(,[0-9]+){11}$'
 errors '^output: 12 tokens'
@@ -70,7 +71,7 @@ succeed "${generate[@]}" --temperature 0
 cp "$log/out" greedy
 succeed "$t6" generate again.t6x "${weights[@]}" --tokens "5,17,9,$(cut -d, -f1-4 greedy)" --max-tokens 8 --temperature 0
 [[ $(cat "$log/out") == "$(cut -d, -f5- greedy)" ]] || fail "continuing the continuation goes elsewhere"
-succeed "${generate[@]}" --seed 1 --max-tokens -1
+succeed "${prompt[@]}" --seed 1 --max-tokens -1
 errors 'stopped at the maximum length, 64 tokens'
 text=("$t6" generate nano.t6x --random-weights --tokenizer bytes --prompt "Once upon a time" -n 20 --seed 3)
 succeed "${text[@]}"

@@ -57,3 +57,16 @@ refuse() {
     reported=$failures
   fi
 }
+
+# limited <KiB> <as refuse>: the same where files may not grow beyond a size, as on a full disk. The logs of refuse
+# are files, too: 8 is enough for them.
+limited() {
+  local kilobytes=$1
+  shift
+  (
+    failures=0
+    ulimit -f "$kilobytes"
+    refuse "$@"
+    exit $((failures != 0))
+  ) || fail "with files of at most $kilobytes KiB: ${*:3}"
+}

@@ -159,12 +159,37 @@ static LogicalResult checkOptions() {
   return success();
 }
 
+/// Refuses options of a compilation where none was asked for.
+static LogicalResult checkNothingIgnored() {
+  const cl::Option *options[] = {&target,
+                                 &cpuName,
+                                 &batch,
+                                 &maxLength,
+                                 &prefillChunk,
+                                 &dtype,
+                                 std::addressof(entries),
+                                 &compileFrom,
+                                 &checkKernels,
+                                 &strip};
+  for (const cl::Option *option : options)
+    if (option->getNumOccurrences() > 0) {
+      fail("--" + option->ArgStr +
+           " has no effect where nothing is compiled. HINT: write an artifact "
+           "with -o model.t6x, or stop after a phase with --compile-to");
+      return failure();
+    }
+  return success();
+}
+
 static FailureOr<std::optional<Compilation>>
 parseCompilation(StringRef output) {
   Compilation compilation;
   compilation.toArtifact = output.ends_with(".t6x");
-  if (!compilation.toArtifact && compileTo.empty())
+  if (!compilation.toArtifact && compileTo.empty()) {
+    if (failed(checkNothingIgnored()))
+      return failure();
     return std::optional<Compilation>();
+  }
   if (compilation.toArtifact && !compileTo.empty()) {
     fail("--compile-to prints IR, but the output is an artifact. HINT: name it "
          ".mlir, "
