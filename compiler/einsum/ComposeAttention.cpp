@@ -139,8 +139,8 @@ static double compose(AttentionOp op, Term &term, unsigned firstTerm,
   return scale;
 }
 
-/// Score terms scale separately only by one common factor: bring a term's extra
-/// scale into an operand would cost a pass over it, so terms must agree.
+/// The terms of a score share one factor: bringing a scale of its own into an
+/// operand of one term would cost a pass over it, so terms must agree.
 static bool sameScale(ArrayRef<double> scales) {
   return llvm::all_of(scales, [&](double s) { return s == scales.front(); });
 }
@@ -172,8 +172,15 @@ struct ComposeAttention : tpa::impl::ComposeAttentionBase<ComposeAttention> {
     Term value{Equation::parseVerified(op.getValue()),
                SmallVector<Value>(op.getValueFactors())};
     double valueScale = compose(op, value, 1, used, composed);
-    if (composed == 0 || !sameScale(scales))
+    if (composed == 0)
       return;
+    if (!sameScale(scales)) {
+      remark::missed(op.getLoc(),
+                     remark::RemarkOpts::name("cache-cut").category("tpa"))
+          << remark::reason("score terms would need scales of their own")
+          << remark::suggest("give the terms' producers equal scales");
+      return;
+    }
     numComposed += composed;
     OpBuilder at(op);
     auto result = AttentionOp::create(

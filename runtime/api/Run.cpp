@@ -40,7 +40,8 @@ t6_status *t6_run_file(t6_model *model, const char *entry, const char *inputs,
     given[tensor.name] = tensor.tensor;
   model->executor->resetState();
   absl::Status status = runEntry(*model, entry, given, made);
-  if (absl::IsInvalidArgument(status))
+  // An unknown entry is not the fault of the inputs.
+  if (absl::IsInvalidArgument(status) && model->program().findEntry(entry) >= 0)
     status = absl::InvalidArgumentError(
         absl::StrCat(inputs, ": ", status.message()));
   T6_RETURN_IF_ERROR(status);
