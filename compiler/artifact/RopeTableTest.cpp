@@ -18,9 +18,10 @@ protected:
 
   tpa::RopeAttr rope(double theta, bool toBf16 = false) {
     Builder builder(&context);
-    return tpa::RopeAttr::get(&context, builder.getF64FloatAttr(theta), tpa::RopePairs::Half,
-                              /*transposed=*/false,
-                              toBf16 ? Type(builder.getBF16Type()) : Type(builder.getF32Type()));
+    return tpa::RopeAttr::get(
+        &context, builder.getF64FloatAttr(theta), tpa::RopePairs::Half,
+        /*transposed=*/false,
+        toBf16 ? Type(builder.getBF16Type()) : Type(builder.getF32Type()));
   }
 
   MLIRContext context;
@@ -44,7 +45,8 @@ TEST_F(RopeTable, HoldsCosinesThenSinesOfEachPosition) {
       double bound = angle * 4 * 0x1p-24 + 0x1p-24;
       const float *row = &table[position * 2 * pairs];
       EXPECT_NEAR(row[pair], std::cos(angle), bound) << position << " " << pair;
-      EXPECT_NEAR(row[pairs + pair], std::sin(angle), bound) << position << " " << pair;
+      EXPECT_NEAR(row[pairs + pair], std::sin(angle), bound)
+          << position << " " << pair;
     }
 }
 
@@ -62,14 +64,16 @@ TEST_F(RopeTable, DoesNotTurnPositionZero) {
 TEST_F(RopeTable, RoundsToBf16) {
   constexpr int64_t positions = 64, pairs = 8;
   std::vector<float> exact = tpa::ropeTable(rope(10000.0), positions, pairs);
-  std::vector<float> table = tpa::ropeTable(rope(10000.0, true), positions, pairs);
+  std::vector<float> table =
+      tpa::ropeTable(rope(10000.0, true), positions, pairs);
   ASSERT_EQ(table.size(), exact.size());
   for (size_t i = 0; i < table.size(); ++i) {
     EXPECT_EQ(bitsOf(table[i]) & 0xffff, 0u) << i;
     // Half a unit in the last of eight significant places, to nearest.
     EXPECT_LE(std::abs(table[i] - exact[i]), std::abs(exact[i]) * 0x1p-8) << i;
   }
-  // cos(1) = 0.5403 lies between 138 / 256 and 139 / 256, sin(1) = 0.8415 between 215 and 216.
+  // cos(1) = 0.5403 lies between 138 / 256 and 139 / 256, sin(1) = 0.8415
+  // between 215 and 216.
   EXPECT_EQ(table[2 * pairs], 138.0f / 256);
   EXPECT_EQ(table[3 * pairs], 215.0f / 256);
 }

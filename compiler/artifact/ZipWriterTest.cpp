@@ -15,8 +15,8 @@ std::map<std::string, std::string> entriesOf(const std::string &archive) {
   std::map<std::string, std::string> entries;
   zip_error_t error;
   zip_error_init(&error);
-  zip_source_t *source =
-      zip_source_buffer_create(archive.data(), archive.size(), /*freep=*/0, &error);
+  zip_source_t *source = zip_source_buffer_create(
+      archive.data(), archive.size(), /*freep=*/0, &error);
   zip_t *zip = zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error);
   EXPECT_NE(zip, nullptr) << zip_error_strerror(&error);
   if (!zip) {
@@ -31,7 +31,8 @@ std::map<std::string, std::string> entriesOf(const std::string &archive) {
     zip_file_t *file = zip_fopen_index(zip, i, 0);
     EXPECT_NE(file, nullptr) << zip_strerror(zip);
     // Reading to the end compares the checksum.
-    EXPECT_EQ(zip_fread(file, contents.data(), contents.size()), zip_int64_t(stat.size));
+    EXPECT_EQ(zip_fread(file, contents.data(), contents.size()),
+              zip_int64_t(stat.size));
     char more;
     EXPECT_EQ(zip_fread(file, &more, 1), 0) << stat.name;
     zip_fclose(file);
@@ -52,7 +53,9 @@ TEST(ZipWriter, IsReadByLibzip) {
       {"program.json", "{\"schema\": 1}"},
       {"empty", ""},
       {"ir/input.mlir", std::string(100000, 'x')},
-      {"kernels.so", std::string("\0\x7f" "ELF\xff", 6)},
+      {"kernels.so", std::string("\0\x7f"
+                                 "ELF\xff",
+                                 6)},
   };
   for (size_t size : {1, 63, 64, 65})
     contents["size" + std::to_string(size)] = std::string(size, char(size));
@@ -62,11 +65,13 @@ TEST(ZipWriter, IsReadByLibzip) {
   EXPECT_EQ(entriesOf(writer.finish()), contents);
 }
 
-// A reader may map contents: they start at multiples of 64 whatever the name's length.
+// A reader may map contents: they start at multiples of 64 whatever the name's
+// length.
 TEST(ZipWriter, AlignsContents) {
   ZipWriter writer;
   for (size_t length = 1; length <= 130; ++length)
-    writer.add(std::string(length, 'n'), "start" + std::to_string(length) + "end");
+    writer.add(std::string(length, 'n'),
+               "start" + std::to_string(length) + "end");
   std::string archive = writer.finish();
   EXPECT_EQ(entriesOf(archive).size(), 130u);
   for (size_t length = 1; length <= 130; ++length) {
@@ -97,7 +102,8 @@ TEST(ZipWriter, DamageIsNoticed) {
   archive[archive.find("contents")] = 'C';
   zip_error_t error;
   zip_error_init(&error);
-  zip_source_t *source = zip_source_buffer_create(archive.data(), archive.size(), 0, &error);
+  zip_source_t *source =
+      zip_source_buffer_create(archive.data(), archive.size(), 0, &error);
   zip_t *zip = zip_open_from_source(source, ZIP_RDONLY, &error);
   ASSERT_NE(zip, nullptr);
   zip_file_t *file = zip_fopen_index(zip, 0, 0);

@@ -42,10 +42,10 @@ TEST(Arena, ReusesWhatIsDead) {
 
 TEST(Arena, TakesTheFirstGapThatFits) {
   Arena arena;
-  arena.place(64, 0, 0);                 // [0, 64), dead at 1
-  arena.place(64, 0, 9);                 // [64, 128)
-  arena.place(128, 0, 0);                // [128, 256), dead at 1
-  arena.place(64, 0, 9);                 // [256, 320)
+  arena.place(64, 0, 0);                  // [0, 64), dead at 1
+  arena.place(64, 0, 9);                  // [64, 128)
+  arena.place(128, 0, 0);                 // [128, 256), dead at 1
+  arena.place(64, 0, 9);                  // [256, 320)
   EXPECT_EQ(arena.place(128, 1, 2), 128); // not the 64 bytes at 0
   EXPECT_EQ(arena.place(64, 1, 2), 0);
   EXPECT_EQ(arena.place(64, 1, 2), 320);
@@ -76,9 +76,11 @@ TEST(Arena, NeverSharesBetweenLiveBlocks) {
       EXPECT_GE(block.offset, 0);
       EXPECT_LE(block.offset + block.bytes, arena.size());
       for (const Block &other : blocks)
-        ASSERT_FALSE(overlapInTime(block, other) && overlapInSpace(block, other))
-            << "round " << round << ": [" << block.offset << ", +" << block.bytes
-            << ") and [" << other.offset << ", +" << other.bytes << ")";
+        ASSERT_FALSE(overlapInTime(block, other) &&
+                     overlapInSpace(block, other))
+            << "round " << round << ": [" << block.offset << ", +"
+            << block.bytes << ") and [" << other.offset << ", +" << other.bytes
+            << ")";
       blocks.push_back(block);
       sum += block.bytes;
     }

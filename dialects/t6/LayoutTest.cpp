@@ -31,10 +31,13 @@ TEST(Layout, NamesDimensionsAndGroups) {
 }
 
 TEST(Layout, StoresGroupsAsOneDimension) {
-  EXPECT_EQ(parsed("(H R_Q) C").storedShape({34, 6, 768}), (SmallVector<int64_t>{204, 768}));
-  EXPECT_EQ(parsed("C (G J D)").storedShape({24, 2, 3, 8}), (SmallVector<int64_t>{24, 48}));
+  EXPECT_EQ(parsed("(H R_Q) C").storedShape({34, 6, 768}),
+            (SmallVector<int64_t>{204, 768}));
+  EXPECT_EQ(parsed("C (G J D)").storedShape({24, 2, 3, 8}),
+            (SmallVector<int64_t>{24, 48}));
   EXPECT_EQ(parsed("L").storedShape({10}), (SmallVector<int64_t>{10}));
-  EXPECT_EQ(parsed("(A B) (C D)").storedShape({2, 3, 4, 5}), (SmallVector<int64_t>{6, 20}));
+  EXPECT_EQ(parsed("(A B) (C D)").storedShape({2, 3, 4, 5}),
+            (SmallVector<int64_t>{6, 20}));
 }
 
 TEST(Layout, TakesSumsAndSpaces) {
@@ -62,9 +65,10 @@ class EvaluateSize : public ::testing::Test {
 protected:
   EvaluateSize() {
     Builder builder(&context);
-    sizes = builder.getDictionaryAttr({builder.getNamedAttr("D", builder.getI64IntegerAttr(8)),
-                                       builder.getNamedAttr("P", builder.getI64IntegerAttr(4)),
-                                       builder.getNamedAttr("S", builder.getStringAttr("8"))});
+    sizes = builder.getDictionaryAttr(
+        {builder.getNamedAttr("D", builder.getI64IntegerAttr(8)),
+         builder.getNamedAttr("P", builder.getI64IntegerAttr(4)),
+         builder.getNamedAttr("S", builder.getStringAttr("8"))});
   }
   MLIRContext context;
   DictionaryAttr sizes;

@@ -33,7 +33,8 @@ protected:
   }
   InFlightDiagnostic fail() { return emitError(UnknownLoc::get(&context)); }
   RankedTensorType tensor(ArrayRef<int64_t> shape, Type element = {}) {
-    return RankedTensorType::get(shape, element ? element : Type(Float32Type::get(&context)));
+    return RankedTensorType::get(
+        shape, element ? element : Type(Float32Type::get(&context)));
   }
 
   MLIRContext context;
@@ -64,16 +65,26 @@ TEST_F(EquationTest, HasNumbersAsTermsAndOutput) {
 }
 
 TEST_F(EquationTest, RefusesBadForm) {
-  EXPECT_EQ(errorOf("ab,bc"), "equation \"ab,bc\" has no output: expected \"terms->output\"");
-  EXPECT_EQ(errorOf(""), "equation \"\" has no output: expected \"terms->output\"");
-  EXPECT_EQ(errorOf("->"), "term \"\" of equation \"->\" is not made of letters");
-  EXPECT_EQ(errorOf("a b->a"), "term \"a b\" of equation \"a b->a\" is not made of letters");
-  EXPECT_EQ(errorOf("a,b1->a"), "term \"b1\" of equation \"a,b1->a\" is not made of letters");
-  EXPECT_EQ(errorOf("a->a->a"), "output \"a->a\" of equation \"a->a->a\" is not made of letters");
-  EXPECT_EQ(errorOf("ab->a..."), "output \"a...\" of equation \"ab->a...\" is not made of letters");
-  EXPECT_EQ(errorOf("aba->b"), "term \"aba\" of equation \"aba->b\" has a label twice");
-  EXPECT_EQ(errorOf("ab->aa"), "output \"aa\" of equation \"ab->aa\" has a label twice");
-  EXPECT_EQ(errorOf("ab->ac"), "output label 'c' of equation \"ab->ac\" occurs in no term");
+  EXPECT_EQ(errorOf("ab,bc"),
+            "equation \"ab,bc\" has no output: expected \"terms->output\"");
+  EXPECT_EQ(errorOf(""),
+            "equation \"\" has no output: expected \"terms->output\"");
+  EXPECT_EQ(errorOf("->"),
+            "term \"\" of equation \"->\" is not made of letters");
+  EXPECT_EQ(errorOf("a b->a"),
+            "term \"a b\" of equation \"a b->a\" is not made of letters");
+  EXPECT_EQ(errorOf("a,b1->a"),
+            "term \"b1\" of equation \"a,b1->a\" is not made of letters");
+  EXPECT_EQ(errorOf("a->a->a"),
+            "output \"a->a\" of equation \"a->a->a\" is not made of letters");
+  EXPECT_EQ(errorOf("ab->a..."),
+            "output \"a...\" of equation \"ab->a...\" is not made of letters");
+  EXPECT_EQ(errorOf("aba->b"),
+            "term \"aba\" of equation \"aba->b\" has a label twice");
+  EXPECT_EQ(errorOf("ab->aa"),
+            "output \"aa\" of equation \"ab->aa\" has a label twice");
+  EXPECT_EQ(errorOf("ab->ac"),
+            "output label 'c' of equation \"ab->ac\" occurs in no term");
 }
 
 // Whatever parses prints as itself and is parsed alike without checks.
@@ -114,18 +125,21 @@ TEST_F(EquationTest, CollectsSizes) {
   LabelSizes sizes;
   auto add = [&](StringRef term, Type type) {
     message.clear();
-    return succeeded(tpa::addLabelSizes(term, type, sizes, [&] { return fail(); }));
+    return succeeded(
+        tpa::addLabelSizes(term, type, sizes, [&] { return fail(); }));
   };
   EXPECT_TRUE(add("bnd", tensor({1, ShapedType::kDynamic, 64})));
   EXPECT_TRUE(ShapedType::isDynamic(sizes.lookup('n')));
-  EXPECT_TRUE(add("nd", tensor({5, 64}))); // a known size refines an unknown one
+  EXPECT_TRUE(
+      add("nd", tensor({5, 64}))); // a known size refines an unknown one
   EXPECT_EQ(sizes.lookup('n'), 5);
   EXPECT_TRUE(add("n", tensor({ShapedType::kDynamic})));
   EXPECT_EQ(sizes.lookup('n'), 5);
   EXPECT_FALSE(add("bd", tensor({1, 32})));
   EXPECT_EQ(message, "label 'd' has size 64 in one operand and 32 in another");
   EXPECT_FALSE(add("b", tensor({1, 1})));
-  EXPECT_EQ(message, "term \"b\" has 1 labels, but its operand is 'tensor<1x1xf32>'");
+  EXPECT_EQ(message,
+            "term \"b\" has 1 labels, but its operand is 'tensor<1x1xf32>'");
   EXPECT_FALSE(add("b", Float32Type::get(&context)));
 }
 
@@ -137,7 +151,8 @@ TEST_F(EquationTest, InfersTypes) {
   sizes['b'] = ShapedType::kDynamic;
   // Sums of bf16 are f32: the accumulator's type.
   SmallVector<Type> operands = {tensor({3}, bf16)};
-  EXPECT_EQ(tpa::inferredType("ba", sizes, operands), tensor({ShapedType::kDynamic, 3}, f32));
+  EXPECT_EQ(tpa::inferredType("ba", sizes, operands),
+            tensor({ShapedType::kDynamic, 3}, f32));
   operands.push_back(tensor({3}, f64));
   EXPECT_EQ(tpa::accumulatorType(operands), f64);
   EXPECT_EQ(tpa::inferredType("", sizes, operands), tensor({}, f64));

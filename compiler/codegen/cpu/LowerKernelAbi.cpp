@@ -108,15 +108,33 @@ private:
   Value buffers;
 };
 
+/// Plain copies have no grid of their own.
+bool isReference(func::FuncOp kernel) {
+  auto module = dyn_cast<ModuleOp>(kernel->getParentOp());
+  return module && module.getSymName() == exec::referenceModuleName;
+}
+
 struct LowerKernelAbi : cpu::impl::LowerKernelAbiBase<LowerKernelAbi> {
   using Base::Base;
 
   void runOnOperation() override {
     LLVMTypeConverter converter(&getContext());
-    getOperation().walk([&](func::FuncOp kernel) {
-      if (kernel->hasAttr(exec::kernelAttrName))
-        AbiBuilder(kernel, converter).lower();
+    WalkResult walk = getOperation().walk([&](func::FuncOp kernel) {
+      if (!kernel->hasAttr(exec::kernelAttrName))
+        return WalkResult::advance();
+      // The workgroup is the last argument, after the scalars.
+      if (kernel.getNumArguments() == 0 ||
+          !llvm::all_of(kernel.getArgumentTypes(), llvm::IsaPred<IndexType>) ||
+          (!kernel->hasAttr(exec::gridAttrName) && !isReference(kernel))) {
+        kernel.emitOpError("is a kernel without a grid: run "
+                           "cpu-vectorize-kernels first");
+        return WalkResult::interrupt();
+      }
+      AbiBuilder(kernel, converter).lower();
+      return WalkResult::advance();
     });
+    if (walk.wasInterrupted())
+      signalPassFailure();
   }
 };
 

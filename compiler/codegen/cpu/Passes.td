@@ -62,6 +62,8 @@ def ApproximateMath : Pass<"cpu-approximate-math", "mlir::ModuleOp"> {
   let description = [{
     Vector code has no library calls: elementary functions in f32 become
     polynomials (within about an ulp).
+
+    Example: tests/compiler/codegen/cpu/approximate-math.mlir
   }];
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::math::MathDialect",
                            "mlir::vector::VectorDialect"];

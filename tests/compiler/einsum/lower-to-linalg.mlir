@@ -155,11 +155,11 @@ func.func @same_table(%x: tensor<1x4x8xf32>, %y: tensor<1x4x6xf32>, %pos: tensor
 
 // The longest entry says how many positions a table has.
 // CHECK: exec.buffer constant @rope.0 : tensor<100x2x4xf32>
+exec.entry @long scalars ["m", "n"] maxima [100, 8] {
+^bb0(%m: index, %n: index):
+}
 exec.entry @short scalars ["n"] maxima [8] {
 ^bb0(%n: index):
-}
-exec.entry @long scalars ["n", "m"] maxima [8, 100] {
-^bb0(%n: index, %m: index):
 }
 func.func @rope(%x: tensor<1x4x8xf32>, %pos: tensor<1xi32>) -> tensor<1x4x8xf32> {
   %y = tpa.rope %x at %pos {rope = #tpa.rope<>} : tensor<1x4x8xf32>, tensor<1xi32>
