@@ -52,7 +52,8 @@ FailureOr<::t6::DType> dtypeOf(Type type) {
 
 class ProgramBuilder {
 public:
-  explicit ProgramBuilder(ModuleOp module) : module(module) {}
+  explicit ProgramBuilder(ModuleOp module)
+      : module(module), symbols(module) {}
 
   FailureOr<::t6::Program> build() {
     for (auto buffer : module.getOps<exec::BufferOp>())
@@ -167,7 +168,7 @@ private:
   }
 
   LogicalResult addDispatch(::t6::Entry &entry, exec::DispatchOp op) {
-    auto kernel = module.lookupSymbol<FunctionOpInterface>(op.getKernel());
+    auto kernel = symbols.lookup<FunctionOpInterface>(op.getKernel());
     auto grid = kernel
                     ? kernel->getAttrOfType<AffineMapAttr>(exec::gridAttrName)
                     : AffineMapAttr();
@@ -334,6 +335,7 @@ private:
   }
 
   ModuleOp module;
+  SymbolTable symbols;
   ::t6::Program program;
   llvm::StringMap<int> indices;
   llvm::StringMap<int> kernels;

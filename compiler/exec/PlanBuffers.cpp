@@ -52,6 +52,7 @@ private:
   ModuleOp module;
   Arena arena;
   llvm::DenseMap<Value, Place> places; ///< of roots
+  llvm::DenseMap<Value, Value> views;  ///< of roots, made at their first use
   llvm::DenseMap<Operation *, int64_t> time;
 };
 
@@ -193,12 +194,17 @@ LogicalResult EntryPlanner::assignArena() {
 }
 
 Value EntryPlanner::view(OpBuilder &builder, Value tensor) {
-  const Place &place = places[rootOf(tensor)];
+  Value root = rootOf(tensor);
+  Value &known = views[root];
+  if (known)
+    return known;
+  const Place &place = places[root];
   auto type = cast<RankedTensorType>(tensor.getType());
-  return exec::ViewOp::create(
+  known = exec::ViewOp::create(
       builder, tensor.getLoc(),
       MemRefType::get(type.getShape(), type.getElementType()), place.buffer,
       place.offset, place.sizes);
+  return known;
 }
 
 void EntryPlanner::rewrite() {

@@ -132,6 +132,7 @@ void EntryBuilder::declareBuffer(exec::BufferKind kind, const Twine &name,
   for (int64_t size : type.getShape())
     dims.push_back(ShapedType::isDynamic(size) ? "n" : "");
   bool differs = !stored.empty() && stored != type.getShape();
+  bufferTypes[name.str()] = type;
   exec::BufferOp::create(
       builder, loc, exec::BufferKindAttr::get(builder.getContext(), kind),
       builder.getStringAttr(name), TypeAttr::get(type), Attribute(),
@@ -149,8 +150,8 @@ std::string EntryBuilder::layerName(int64_t layer, StringRef name) const {
 Value EntryBuilder::load(OpBuilder &builder, const Twine &name,
                          ValueRange sizes) {
   std::string symbol = name.str();
-  auto buffer = module.lookupSymbol<exec::BufferOp>(symbol);
-  return exec::LoadOp::create(builder, loc, buffer.getType(), symbol, sizes);
+  return exec::LoadOp::create(builder, loc, bufferTypes.lookup(symbol), symbol,
+                              sizes);
 }
 
 //===----------------------------------------------------------------------===//

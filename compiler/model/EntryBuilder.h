@@ -75,6 +75,7 @@ private:
   t6::ModelOp model;
   EntryOptions options;
   mlir::ModuleOp module;
+  llvm::StringMap<mlir::Type> bufferTypes;
   mlir::func::FuncOp attention;
   CheckpointNames names;
   mlir::Location loc;

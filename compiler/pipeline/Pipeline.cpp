@@ -9,8 +9,11 @@
 #include "compiler/model/Passes.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -44,6 +47,13 @@ static void cleanUp(OpPassManager &passes) {
   passes.addPass(createCSEPass());
 }
 
+/// The same for kernels alone: entries are lists that grow with depth, and
+/// nothing in them changes any more.
+static void cleanUpKernels(OpPassManager &passes) {
+  passes.addNestedPass<func::FuncOp>(createCanonicalizerPass());
+  passes.addNestedPass<func::FuncOp>(createCSEPass());
+}
+
 static void buildModel(OpPassManager &passes, const PipelineOptions &options) {
   InstantiateModelOptions instantiate;
   instantiate.batch = options.batch;
@@ -75,7 +85,7 @@ static void buildLinalg(OpPassManager &passes) {
 static void buildMemory(OpPassManager &passes) {
   passes.addPass(createPlanBuffers());
   passes.addPass(createBufferizeKernels());
-  cleanUp(passes);
+  cleanUpKernels(passes);
 }
 
 static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
@@ -86,10 +96,10 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   vectorize.lanes = options.cpu.lanes();
   vectorize.registers = options.cpu.registers;
   passes.addPass(cpu::createVectorizeKernels(vectorize));
-  cleanUp(passes);
-  passes.addPass(createLoopInvariantCodeMotionPass());
+  cleanUpKernels(passes);
+  passes.addNestedPass<func::FuncOp>(createLoopInvariantCodeMotionPass());
   // Hoisting out of an unrolled tile makes more values equal.
-  passes.addPass(createCSEPass());
+  passes.addNestedPass<func::FuncOp>(createCSEPass());
 }
 
 static void buildLlvm(OpPassManager &passes, const PipelineOptions &options) {
@@ -114,32 +124,58 @@ static void buildLlvm(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createUBToLLVMConversionPass());
   passes.addPass(createConvertFuncToLLVMPass());
   passes.addPass(createReconcileUnrealizedCastsPass());
-  cleanUp(passes);
+  passes.addNestedPass<LLVM::LLVMFuncOp>(createCanonicalizerPass());
+  passes.addNestedPass<LLVM::LLVMFuncOp>(createCSEPass());
 }
+
+namespace {
+
+/// Verifies what a phase has made, at the one place where that is worth its
+/// time for a large model.
+struct VerifyPhase : PassWrapper<VerifyPhase, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(VerifyPhase)
+  StringRef getName() const override { return "VerifyPhase"; }
+  void runOnOperation() override {
+    if (failed(verify(getOperation())))
+      return signalPassFailure();
+    markAllAnalysesPreserved();
+  }
+};
+
+} // namespace
 
 void buildPipeline(OpPassManager &passes, Phase from, Phase to,
                    const PipelineOptions &options) {
   auto runs = [&](Phase phase) { return from < phase && phase <= to; };
+  auto verified = [&] { passes.addPass(std::make_unique<VerifyPhase>()); };
   if (runs(Phase::Model))
     buildModel(passes, options);
-  if (runs(Phase::Entries))
+  if (runs(Phase::Entries)) {
     buildEntries(passes, options);
+    verified();
+  }
   if (runs(Phase::Einsum))
     passes.addPass(createExpandAttention());
   if (runs(Phase::Pairwise))
     passes.addPass(createContractPairwise());
-  if (runs(Phase::Linalg))
+  if (runs(Phase::Linalg)) {
     buildLinalg(passes);
+    verified();
+  }
   if (runs(Phase::Dispatch)) {
     passes.addPass(createFormDispatches());
     cleanUp(passes);
   }
-  if (runs(Phase::Memory))
+  if (runs(Phase::Memory)) {
     buildMemory(passes);
+    verified();
+  }
   if (runs(Phase::Vector))
     buildVector(passes, options);
-  if (runs(Phase::Llvm))
+  if (runs(Phase::Llvm)) {
     buildLlvm(passes, options);
+    verified();
+  }
 }
 
 } // namespace tpa

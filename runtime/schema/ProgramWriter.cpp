@@ -11,6 +11,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <utility>
+
 namespace t6 {
 
 // Ordered, so that the text reads in the order in which it is written here.
@@ -59,7 +61,7 @@ static Json toJson(const CostPolynomial &polynomial, const Entry &entry) {
     Json factors = Json::array({term.coefficient});
     for (int scalar : term.scalars)
       factors.push_back(entry.scalars[scalar].name);
-    terms.push_back(factors);
+    terms.push_back(std::move(factors));
   }
   return terms;
 }
@@ -76,16 +78,16 @@ static Json toJson(const Dispatch &dispatch, const Program &program,
       object["bytes"] = binding.bytes;
     if (binding.dtype != program.buffers[binding.buffer].dtype)
       object["dtype"] = typeName(binding.dtype);
-    bindings.push_back(object);
+    bindings.push_back(std::move(object));
   }
   Json scalars = Json::array();
   for (int scalar : dispatch.scalars)
     scalars.push_back(entry.scalars[scalar].name);
   return {{"kernel", dispatch.kernel},
           {"label", dispatch.label},
-          {"grid", grid},
-          {"bindings", bindings},
-          {"scalars", scalars},
+          {"grid", std::move(grid)},
+          {"bindings", std::move(bindings)},
+          {"scalars", std::move(scalars)},
           {"writes", dispatch.writes},
           {"cost",
            {{"read", toJson(dispatch.cost.read, entry)},
@@ -108,10 +110,10 @@ static Json toJson(const Entry &entry, const Program &program) {
   for (const Dispatch &dispatch : entry.dispatches)
     dispatches.push_back(toJson(dispatch, program, entry));
   return {{"name", entry.name},
-          {"scalars", scalars},
+          {"scalars", std::move(scalars)},
           {"inputs", toJson(entry.inputs)},
           {"outputs", toJson(entry.outputs)},
-          {"dispatches", dispatches}};
+          {"dispatches", std::move(dispatches)}};
 }
 
 static Json headerToJson(const Program &program) {

@@ -116,7 +116,9 @@ struct WriteArtifactPass
   StringRef getName() const override { return "WriteArtifact"; }
   void runOnOperation() override {
     if (failed(tpa::writeArtifact(getOperation(), options)))
-      signalPassFailure();
+      return signalPassFailure();
+    // It would be printed into the void.
+    getOperation().getBody()->clear();
   }
   tpa::ArtifactOptions options;
 };
@@ -289,6 +291,11 @@ int main(int argc, char **argv) {
     return kRuntimeError;
 
   bool toArtifact = *compilation && (*compilation)->toArtifact;
+  // The pipeline verifies its phases; every pass on request.
+  auto verifyEach = cl::getRegisteredOptions().find("verify-each");
+  if (toArtifact && verifyEach != cl::getRegisteredOptions().end() &&
+      verifyEach->second->getNumOccurrences() == 0)
+    config.verifyPasses(false);
   if (*compilation) {
     tpa::ArtifactOptions artifact;
     artifact.path = output;

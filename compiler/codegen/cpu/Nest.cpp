@@ -201,6 +201,11 @@ void chooseSchedule(Nest &nest, const Target &target) {
     int64_t factor = std::min({most, extent, budget});
     if (factor < 2)
       return;
+    // Three that leave no remainder beat four that do: half of the code, and
+    // nothing runs outside of the register tile.
+    if (nest.extents[loop].isStatic() && factor == 4 && extent % 4 != 0 &&
+        extent % 3 == 0)
+      factor = 3;
     nest.unroll[loop] = factor;
     budget /= factor;
   };

@@ -96,10 +96,13 @@ void NestEmitter::emitParallel(unsigned position) {
     factor[index] = 1;
   };
   int64_t unroll = nest.unroll[index];
+  // Workgroup tiles are multiples of the register tile: whole extents stay whole.
+  const Extent &extent = nest.extents[index];
+  if (extent.isStatic() && extent.constant % unroll == 0)
+    return run(lower[index], upper[index], unroll);
   Value boundary = wholeSteps(b, loc, lower[index], upper[index], unroll);
   run(lower[index], boundary, unroll);
-  if (unroll > 1)
-    run(boundary, upper[index], 1);
+  run(boundary, upper[index], 1);
 }
 
 void NestEmitter::emitVectorParallel(unsigned index) {
