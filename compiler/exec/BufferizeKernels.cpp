@@ -59,7 +59,7 @@ static void bindOperands(func::FuncOp kernel) {
   results->setOperands({});
   body.eraseArguments(0, tensors);
   SmallVector<Type> scalars(body.getArgumentTypes());
-  kernel.setAllArgAttrs(ArrayRef<DictionaryAttr>());
+  kernel.removeArgAttrsAttr();
   kernel.setType(FunctionType::get(kernel.getContext(), scalars, {}));
 }
 
