@@ -55,7 +55,8 @@ static Value sizeOf(Value memref, int64_t dim) {
       })
       .Case([&](memref::CollapseShapeOp op) -> Value {
         auto source = cast<MemRefType>(op.getSrc().getType());
-        for (int64_t member : op.getReassociationIndices()[dim])
+        SmallVector<ReassociationIndices> groups = op.getReassociationIndices();
+        for (int64_t member : groups[dim])
           if (source.isDynamicDim(member))
             return sizeOf(op.getSrc(), member);
         return {};
