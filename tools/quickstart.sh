@@ -26,7 +26,7 @@ quietly() {
 if [[ -z ${TPA_OPT:-} || -z ${T6:-} ]]; then
   say "1. Install what is missing (minutes on a fresh machine, where sudo may ask for a password)"
   tools/setup.sh --check 2>/dev/null || quietly tools/setup.sh
-  say "2. Build the compiler and the runtime (ten minutes on two cores, seconds the second time)"
+  say "2. Build the compiler and the runtime (some minutes on two cores, seconds the second time)"
   progress=$([[ -t 2 ]] || echo --noshow_progress)
   run bazel build ${progress:+"$progress"} --ui_event_filters=-info,-debug --show_result=0 //tools/tpa-opt //tools/t6
   bin=$(bazel info bazel-bin 2>/dev/null)
