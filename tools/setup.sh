@@ -6,6 +6,8 @@ set -euo pipefail
 packages=(
   # Build system, with the tools it calls.
   bazel-bootstrap bazel-platforms bazel-skylib python3 unzip zip
+  # Numerics in float64, to test against.
+  python3-numpy
   # Compiler, linker and sanitizers; LLVM and MLIR with their tools (from Debian's security archive).
   clang-22 lld-22 libclang-rt-22-dev llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools
   # Libraries.

@@ -7,6 +7,7 @@
 #include "dialects/tpa/TpaDialect.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/Support/MathExtras.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -52,8 +53,7 @@ FailureOr<::t6::DType> dtypeOf(Type type) {
 
 class ProgramBuilder {
 public:
-  explicit ProgramBuilder(ModuleOp module)
-      : module(module), symbols(module) {}
+  explicit ProgramBuilder(ModuleOp module) : module(module), symbols(module) {}
 
   FailureOr<::t6::Program> build() {
     for (auto buffer : module.getOps<exec::BufferOp>())
@@ -301,6 +301,8 @@ private:
   void addModel() {
     auto summary = module->getAttrOfType<DictionaryAttr>("t6.summary");
     ::t6::ModelInfo &model = program.model;
+    // Entries written by hand have no model.
+    model.name = module.getSymName().value_or("program").str();
     auto integer = [&](StringRef name) -> int64_t {
       auto value = summary ? summary.getAs<IntegerAttr>(name) : IntegerAttr();
       return value ? value.getInt() : 0;
@@ -315,7 +317,7 @@ private:
     model.layers = integer("layers");
     model.width = integer("width");
     model.context = integer("context_length");
-    program.options.batch = integer("batch");
+    program.options.batch = std::max<int64_t>(integer("batch"), 1);
     program.options.maxLength = integer("max_length");
     program.options.prefillChunk = integer("prefill_chunk");
     for (const ::t6::Buffer &buffer : program.buffers) {
@@ -360,6 +362,11 @@ FailureOr<std::string> buildConstants(ModuleOp module) {
              << *buffer.getInit();
     std::vector<float> table =
         ropeTable(rope, type.getDimSize(0), type.getDimSize(2));
+    if (llvm::any_of(table, [](float x) { return !std::isfinite(x); }))
+      return buffer.emitOpError("has a decay that leaves the range of f32 "
+                                "within ")
+             << type.getDimSize(0)
+             << " positions: raise decay_base or lower the maximum length";
     bytes.append(reinterpret_cast<const char *>(table.data()),
                  table.size() * sizeof(float));
     bytes.resize(llvm::alignTo(bytes.size(), constantAlignment));

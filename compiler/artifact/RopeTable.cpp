@@ -18,6 +18,16 @@ static float roundToBf16(float value) {
 std::vector<float> ropeTable(RopeAttr rope, int64_t positions, int64_t pairs) {
   bool toBf16 = rope.getTable().isBF16();
   double theta = rope.getTheta().getValueAsDouble();
+  // The sign of the exponent: queries decay, keys the other way.
+  double direction = rope.getReciprocal() ? -1.0 : 1.0;
+  auto decay = [&](int64_t position, int64_t pair) {
+    if (!rope.getDecay())
+      return 1.0;
+    double gamma = rope.getDecay().getValueAsDouble();
+    double zeta = (double(pair) / double(pairs) + gamma) / (1.0 + gamma);
+    return std::pow(zeta, direction * double(position) /
+                              rope.getDecayBase().getValueAsDouble());
+  };
   std::vector<float> table;
   table.reserve(positions * 2 * pairs);
   for (int64_t position = 0; position < positions; ++position)
@@ -28,7 +38,8 @@ std::vector<float> ropeTable(RopeAttr rope, int64_t positions, int64_t pairs) {
         float angle = float(position) * (1.0f / power);
         float value = float(part == 0 ? std::cos(double(angle))
                                       : std::sin(double(angle)));
-        table.push_back(toBf16 ? roundToBf16(value) : value);
+        value = toBf16 ? roundToBf16(value) : value;
+        table.push_back(float(value * decay(position, pair)));
       }
   return table;
 }

@@ -12,6 +12,8 @@ namespace tpa {
 /// Row-major [positions][2][pairs]: cosines, then sines, of
 /// `position * theta^(-pair/pairs)`. Frequencies and angles are rounded to f32
 /// as PyTorch does, so that tables rounded to bf16 agree with it bit for bit.
+/// A decay scales both after rounding; where it leaves the range of f32, so do
+/// elements.
 std::vector<float> ropeTable(RopeAttr rope, int64_t positions, int64_t pairs);
 
 } // namespace tpa

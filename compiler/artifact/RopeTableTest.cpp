@@ -16,12 +16,15 @@ class RopeTable : public ::testing::Test {
 protected:
   RopeTable() { context.loadDialect<tpa::TpaDialect>(); }
 
-  tpa::RopeAttr rope(double theta, bool toBf16 = false) {
+  tpa::RopeAttr rope(double theta, bool toBf16 = false, double decay = 0.0,
+                     bool reciprocal = false) {
     Builder builder(&context);
     return tpa::RopeAttr::get(
-        &context, builder.getF64FloatAttr(theta), tpa::RopePairs::Half,
-        /*transposed=*/false,
-        toBf16 ? Type(builder.getBF16Type()) : Type(builder.getF32Type()));
+        &context, builder.getF64FloatAttr(theta), builder.getF64FloatAttr(1.0),
+        tpa::RopePairs::Half, /*transposed=*/false,
+        toBf16 ? Type(builder.getBF16Type()) : Type(builder.getF32Type()),
+        decay > 0.0 ? builder.getF64FloatAttr(decay) : FloatAttr(),
+        builder.getF64FloatAttr(512.0), reciprocal);
   }
 
   MLIRContext context;
@@ -54,6 +57,25 @@ TEST_F(RopeTable, TurnsByOtherThetas) {
   std::vector<float> table = tpa::ropeTable(rope(5.0e5), 2, 2);
   // Position 1, pair 1: 1 / sqrt(500000).
   EXPECT_NEAR(table[4 + 2 + 1], std::sin(1 / std::sqrt(5.0e5)), 1e-9);
+}
+
+TEST_F(RopeTable, DecaysQueriesAndTheReciprocalOfKeys) {
+  constexpr int64_t positions = 600, pairs = 4;
+  std::vector<float> plain = tpa::ropeTable(rope(1.0e4), positions, pairs);
+  std::vector<float> query =
+      tpa::ropeTable(rope(1.0e4, false, 0.4), positions, pairs);
+  std::vector<float> key =
+      tpa::ropeTable(rope(1.0e4, false, 0.4, true), positions, pairs);
+  for (int64_t position : {0, 1, 512, 599})
+    for (int64_t pair = 0; pair < pairs; ++pair) {
+      double zeta = (double(pair) / pairs + 0.4) / 1.4;
+      double scale = std::pow(zeta, position / 512.0);
+      for (int64_t part : {0, 1}) {
+        int64_t at = (position * 2 + part) * pairs + pair;
+        EXPECT_NEAR(query[at], plain[at] * scale, 1e-6) << position;
+        EXPECT_NEAR(key[at], plain[at] / scale, 1e-6 / scale) << position;
+      }
+    }
 }
 
 TEST_F(RopeTable, DoesNotTurnPositionZero) {

@@ -21,17 +21,33 @@ namespace tpa {
 
 using namespace tpa;
 
+/// Where the labels of an operand stand among those of the scores.
+template <typename Int = unsigned>
+static SmallVector<Int> dimsOf(StringRef labels, StringRef operand) {
+  SmallVector<Int> dims;
+  for (char label : operand)
+    dims.push_back(labels.find(label));
+  return dims;
+}
+
+static Value indexOf(OpBuilder &b, Location loc, StringRef labels, char label) {
+  return linalg::IndexOp::create(b, loc, labels.find(label));
+}
+
+/// positions[b] + n, inside a generic over the scores.
+static Value queryPosition(OpBuilder &b, Location loc, AttentionOp op,
+                           StringRef labels) {
+  Value start32 = tensor::ExtractOp::create(b, loc, op.getPositions(),
+                                            indexOf(b, loc, labels, 'b'));
+  Value start = arith::IndexCastOp::create(b, loc, b.getIndexType(), start32);
+  return arith::AddIOp::create(b, loc, start, indexOf(b, loc, labels, 'n'));
+}
+
 /// Whether key m is visible to query n, inside a generic over the scores.
 static Value isVisible(OpBuilder &b, Location loc, AttentionOp op,
                        StringRef labels) {
-  auto indexOf = [&](char label) -> Value {
-    return linalg::IndexOp::create(b, loc, labels.find(label));
-  };
-  Value start32 =
-      tensor::ExtractOp::create(b, loc, op.getPositions(), indexOf('b'));
-  Value start = arith::IndexCastOp::create(b, loc, b.getIndexType(), start32);
-  Value query = arith::AddIOp::create(b, loc, start, indexOf('n'));
-  Value key = indexOf(AttentionOp::streamLabel);
+  Value query = queryPosition(b, loc, op, labels);
+  Value key = indexOf(b, loc, labels, AttentionOp::streamLabel);
   Value visible =
       arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, key, query);
   if (!op.getWindow())
@@ -43,11 +59,33 @@ static Value isVisible(OpBuilder &b, Location loc, AttentionOp op,
   return arith::AndIOp::create(b, loc, visible, inWindow);
 }
 
+/// slope * (m - positions[b] - n), inside a generic over the scores.
+static Value distanceBias(OpBuilder &b, Location loc, AttentionOp op,
+                          StringRef labels, Value slope, Type type) {
+  Value query = queryPosition(b, loc, op, labels);
+  Value key = indexOf(b, loc, labels, AttentionOp::streamLabel);
+  Value distance = arith::SubIOp::create(b, loc, key, query);
+  Value asInteger =
+      arith::IndexCastOp::create(b, loc, b.getI32Type(), distance);
+  Value asFloat = arith::SIToFPOp::create(b, loc, type, asInteger);
+  return arith::MulFOp::create(b, loc, slope, asFloat);
+}
+
 /// Everything pointwise between the score einsums and the softmax.
 static Value finishScores(OpBuilder &b, Location loc, AttentionOp op,
                           Value scores, StringRef labels) {
-  return elementwise(
-      b, loc, ValueRange(scores), [&](OpBuilder &b, ValueRange in) {
+  AffineMap full = b.getMultiDimIdentityMap(labels.size());
+  SmallVector<Value> inputs = {scores};
+  SmallVector<AffineMap> maps = {full};
+  if (op.getSlopes()) {
+    inputs.push_back(op.getSlopes());
+    maps.push_back(full.getSubMap(dimsOf(labels, *op.getSlopeLabels())));
+  }
+  maps.push_back(full);
+  Type element = cast<RankedTensorType>(scores.getType()).getElementType();
+  return generic(
+      b, loc, inputs, maps, sizesOf(b, loc, scores), element, std::nullopt,
+      [&](OpBuilder &b, ValueRange in) {
         Type type = in[0].getType();
         auto constant = [&](double value) -> Value {
           return arith::ConstantOp::create(b, loc, b.getFloatAttr(type, value));
@@ -56,6 +94,9 @@ static Value finishScores(OpBuilder &b, Location loc, AttentionOp op,
         double scale = op.getScale().convertToDouble();
         if (scale != 1.0)
           x = arith::MulFOp::create(b, loc, x, constant(scale));
+        if (op.getSlopes())
+          x = arith::AddFOp::create(
+              b, loc, x, distanceBias(b, loc, op, labels, in[1], type));
         if (op.getSoftcap()) {
           double cap = op.getSoftcap()->convertToDouble();
           x = arith::MulFOp::create(b, loc, x, constant(1.0 / cap));
@@ -101,8 +142,7 @@ struct Expand : OpRewritePattern<AttentionOp> {
     }
     Value weight = finishScores(rewriter, loc, op, scores, labels);
     if (op.getNormalizer() == Normalizer::Softmax)
-      weight =
-          SoftmaxOp::create(rewriter, named(op.getLoc(), "softmax"), weight);
+      weight = normalize(rewriter, op, weight, labels);
     SmallVector<Value> operands = {weight};
     llvm::append_range(operands, op.getValueFactors());
     Location valueLoc = named(op.getLoc(), "values");
@@ -111,7 +151,29 @@ struct Expand : OpRewritePattern<AttentionOp> {
     rewriter.replaceOp(op, result);
     return success();
   }
+
+private:
+  static Value normalize(OpBuilder &b, AttentionOp op, Value scores,
+                         StringRef labels);
 };
+
+/// The softmax over the keys, with sinks in the order in which it reads them.
+Value Expand::normalize(OpBuilder &b, AttentionOp op, Value scores,
+                        StringRef labels) {
+  Location loc = named(op.getLoc(), "softmax");
+  if (!op.getSinks())
+    return SoftmaxOp::create(b, loc, scores, Value(), DenseI64ArrayAttr());
+  std::string order = op.getSinkLabels()->str();
+  llvm::sort(order,
+             [&](char a, char b) { return labels.find(a) < labels.find(b); });
+  Value sinks = op.getSinks();
+  if (order != *op.getSinkLabels())
+    sinks = EinsumOp::create(b, loc, op.getSinkLabels()->str() + "->" + order,
+                             ValueRange(sinks), APFloat(1.0));
+  return SoftmaxOp::create(
+      b, loc, scores, sinks,
+      b.getDenseI64ArrayAttr(dimsOf<int64_t>(labels, order)));
+}
 
 struct ExpandFactorize : OpRewritePattern<FactorizeOp> {
   using OpRewritePattern::OpRewritePattern;

@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -222,6 +223,98 @@ private:
   }
 };
 
+/// Three maps: the moments, then the parameter from them.
+struct LowerAdamW : OpRewritePattern<t6::AdamWOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(t6::AdamWOp op,
+                                PatternRewriter &rewriter) const override {
+    Location loc = named(op.getLoc(), "adamw");
+    double beta1 = op.getBeta1().convertToDouble();
+    double beta2 = op.getBeta2().convertToDouble();
+    Type element = getElementTypeOrSelf(op.getParam().getType());
+    Value m = moment(rewriter, loc, op, op.getM(), beta1, /*squared=*/false);
+    Value v = moment(rewriter, loc, op, op.getV(), beta2, /*squared=*/true);
+    Value param = map(
+        rewriter, loc, {op.getParam(), m, v}, {op.getStep(), op.getLr()},
+        [&](OpBuilder &b, ValueRange in) -> Value {
+          auto constant = [&](double value) -> Value {
+            return arith::ConstantOp::create(b, loc,
+                                             b.getFloatAttr(element, value));
+          };
+          Value step = arith::SIToFPOp::create(b, loc, element, in[3]);
+          // moment / (1 - beta^step)
+          auto unbiased = [&](Value moment, double beta) -> Value {
+            if (beta == 0.0)
+              return moment;
+            Value exponent =
+                arith::MulFOp::create(b, loc, step, constant(std::log(beta)));
+            Value bias = arith::NegFOp::create(
+                b, loc, math::ExpM1Op::create(b, loc, exponent));
+            return arith::DivFOp::create(b, loc, moment, bias);
+          };
+          Value root = math::SqrtOp::create(b, loc, unbiased(in[2], beta2));
+          Value spread = arith::AddFOp::create(
+              b, loc, root, constant(op.getEps().convertToDouble()));
+          Value direction =
+              arith::DivFOp::create(b, loc, unbiased(in[1], beta1), spread);
+          Value decay = arith::MulFOp::create(
+              b, loc, in[0], constant(op.getWeightDecay().convertToDouble()));
+          Value sum = arith::AddFOp::create(b, loc, decay, direction);
+          Value rate = widenTo(b, loc, in[4], element);
+          Value change = arith::MulFOp::create(b, loc, rate, sum);
+          return arith::SubFOp::create(b, loc, in[0], change);
+        });
+    rewriter.replaceOp(op, {param, m, v});
+    return success();
+  }
+
+private:
+  /// An elementwise map that also reads tensors of one element, which follow
+  /// the others in the body's arguments.
+  static Value map(OpBuilder &b, Location loc, ValueRange inputs,
+                   ValueRange ones, BodyBuilder body) {
+    auto type = cast<RankedTensorType>(inputs[0].getType());
+    AffineMap full = b.getMultiDimIdentityMap(type.getRank());
+    AffineMap first =
+        AffineMap::get(type.getRank(), 0, b.getAffineConstantExpr(0));
+    SmallVector<Value> operands(inputs);
+    llvm::append_range(operands, ones);
+    SmallVector<AffineMap> maps(inputs.size(), full);
+    maps.append(ones.size(), first);
+    maps.push_back(full);
+    return generic(b, loc, operands, maps, sizesOf(b, loc, inputs[0]),
+                   type.getElementType(), std::nullopt, body);
+  }
+
+  static Value widenTo(OpBuilder &b, Location loc, Value value, Type type) {
+    return value.getType() == type
+               ? value
+               : arith::ExtFOp::create(b, loc, type, value).getResult();
+  }
+
+  /// beta * old + (1 - beta) * g, or g^2.
+  static Value moment(OpBuilder &b, Location loc, t6::AdamWOp op, Value old,
+                      double beta, bool squared) {
+    return map(
+        b, loc, {old, op.getGrad()}, op.getGradScale(),
+        [&](OpBuilder &b, ValueRange in) -> Value {
+          Type type = in[0].getType();
+          auto constant = [&](double value) -> Value {
+            return arith::ConstantOp::create(b, loc,
+                                             b.getFloatAttr(type, value));
+          };
+          Value scale = widenTo(b, loc, in[2], type);
+          Value g = arith::MulFOp::create(b, loc, in[1], scale);
+          if (squared)
+            g = arith::MulFOp::create(b, loc, g, g);
+          Value kept = arith::MulFOp::create(b, loc, in[0], constant(beta));
+          Value added = arith::MulFOp::create(b, loc, g, constant(1.0 - beta));
+          return arith::AddFOp::create(b, loc, kept, added);
+        });
+  }
+};
+
 struct LowerSplit : OpRewritePattern<t6::SplitOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -327,8 +420,8 @@ private:
 
 void populateT6ToLinalgPatterns(RewritePatternSet &patterns) {
   patterns.add<LowerEmbedding, LowerSelectToken, LowerRmsNorm, LowerSwiglu,
-               LowerCrossEntropy, LowerSplit, LowerCacheRead, LowerCacheAppend>(
-      patterns.getContext());
+               LowerCrossEntropy, LowerAdamW, LowerSplit, LowerCacheRead,
+               LowerCacheAppend>(patterns.getContext());
 }
 
 } // namespace tpa

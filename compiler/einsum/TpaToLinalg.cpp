@@ -107,6 +107,24 @@ struct LowerSoftmax : OpRewritePattern<SoftmaxOp> {
                 [&](OpBuilder &b, ValueRange in) -> Value {
                   return arith::MaximumFOp::create(b, loc, in[1], in[0]);
                 });
+    // The sink joins after the keys, so that both reductions stay what
+    // vectors reduce.
+    auto withSinks = [&](ValueRange inputs, BodyBuilder body) {
+      unsigned rank = rows.size();
+      AffineMap point = rewriter.getMultiDimIdentityMap(rank);
+      SmallVector<Value> operands(inputs);
+      SmallVector<AffineMap> maps(inputs.size(), point);
+      operands.push_back(op.getSinks());
+      maps.push_back(point.getSubMap(llvm::to_vector_of<unsigned>(
+          llvm::make_range(op.getAlong()->begin(), op.getAlong()->end()))));
+      maps.push_back(point);
+      return generic(rewriter, loc, operands, maps, rows, element, std::nullopt,
+                     body);
+    };
+    if (op.getSinks())
+      maximum = withSinks(maximum, [&](OpBuilder &b, ValueRange in) -> Value {
+        return arith::MaximumFOp::create(b, loc, in[0], in[1]);
+      });
     // A row of -inf has no maximum to subtract: its exponentials are zero.
     auto exponential = [&](OpBuilder &b, Value x, Value max) -> Value {
       auto constant = [&](double v) -> Value {
@@ -125,6 +143,12 @@ struct LowerSoftmax : OpRewritePattern<SoftmaxOp> {
                   return arith::AddFOp::create(b, loc, in[2],
                                                exponential(b, in[0], in[1]));
                 });
+    if (op.getSinks())
+      sum =
+          withSinks({sum, maximum}, [&](OpBuilder &b, ValueRange in) -> Value {
+            return arith::AddFOp::create(b, loc, in[0],
+                                         exponential(b, in[2], in[1]));
+          });
     Value result = generic(
         rewriter, loc, {op.getX(), maximum, sum}, {full, row, row, full}, sizes,
         element, std::nullopt, [&](OpBuilder &b, ValueRange in) -> Value {
@@ -155,7 +179,12 @@ struct LowerRope : OpRewritePattern<RopeOp> {
       return op.emitOpError("has no bound on positions: the module has no "
                             "exec.entry and the pass no option positions");
     Location loc = named(op.getLoc(), "rope");
-    int64_t rank = type.getRank(), pairs = type.getShape().back() / 2;
+    int64_t rank = type.getRank(), width = type.getShape().back();
+    int64_t pairs = int64_t(op.getRope().rotaryWidth(width)) / 2;
+    Value whole = op.getX();
+    Value rotating = pairs * 2 == width
+                         ? whole
+                         : firstFeatures(rewriter, loc, whole, pairs * 2);
     bool interleaved = op.getRope().getPairs() == RopePairs::Interleaved;
     Value table = tableOf(rewriter, op, pairs);
 
@@ -163,7 +192,7 @@ struct LowerRope : OpRewritePattern<RopeOp> {
     for (int64_t i = 0; i < rank; ++i)
       split.push_back({i});
     split.back().push_back(rank);
-    SmallVector<OpFoldResult> sizes = sizesOf(rewriter, loc, op.getX());
+    SmallVector<OpFoldResult> sizes = sizesOf(rewriter, loc, whole);
     sizes.back() = rewriter.getIndexAttr(interleaved ? pairs : 2);
     sizes.push_back(rewriter.getIndexAttr(interleaved ? 2 : pairs));
     SmallVector<int64_t> shape(type.getShape());
@@ -171,7 +200,7 @@ struct LowerRope : OpRewritePattern<RopeOp> {
     shape.push_back(interleaved ? 2 : pairs);
     Value x = tensor::ExpandShapeOp::create(
         rewriter, loc, RankedTensorType::get(shape, type.getElementType()),
-        op.getX(), split, sizes);
+        rotating, split, sizes);
 
     // The loop `half` selects x1 or x2 of a pair, the loop `pair` which pair.
     unsigned half = interleaved ? rank : rank - 1;
@@ -186,11 +215,46 @@ struct LowerRope : OpRewritePattern<RopeOp> {
                 std::nullopt, [&](OpBuilder &b, ValueRange in) {
                   return rotate(b, loc, op, table, in[0], in[1], half, pair);
                 });
-    rewriter.replaceOpWithNewOp<tensor::CollapseShapeOp>(op, rotated, split);
+    Value result =
+        tensor::CollapseShapeOp::create(rewriter, loc, rotated, split);
+    if (rotating != whole)
+      result = replaceFirstFeatures(rewriter, loc, whole, result, element);
+    rewriter.replaceOp(op, result);
     return success();
   }
 
 private:
+  static Value firstFeatures(OpBuilder &b, Location loc, Value x,
+                             int64_t count) {
+    SmallVector<OpFoldResult> sizes = sizesOf(b, loc, x);
+    sizes.back() = b.getIndexAttr(count);
+    SmallVector<OpFoldResult> offsets(sizes.size(), b.getIndexAttr(0));
+    SmallVector<OpFoldResult> strides(sizes.size(), b.getIndexAttr(1));
+    return tensor::ExtractSliceOp::create(b, loc, x, offsets, sizes, strides);
+  }
+
+  /// x with its first features replaced by those of `first`.
+  static Value replaceFirstFeatures(OpBuilder &b, Location loc, Value x,
+                                    Value first, Type element) {
+    int64_t rank = cast<RankedTensorType>(x.getType()).getRank();
+    int64_t count = cast<RankedTensorType>(first.getType()).getShape().back();
+    SmallVector<AffineMap> maps(2, b.getMultiDimIdentityMap(rank));
+    return generic(
+        b, loc, x, maps, sizesOf(b, loc, x), element, std::nullopt,
+        [&](OpBuilder &b, ValueRange in) -> Value {
+          SmallVector<Value> indices;
+          for (int64_t i = 0; i < rank; ++i)
+            indices.push_back(linalg::IndexOp::create(b, loc, i));
+          Value last = arith::ConstantIndexOp::create(b, loc, count - 1);
+          Value rotates = arith::CmpIOp::create(
+              b, loc, arith::CmpIPredicate::sle, indices.back(), last);
+          // Where nothing rotates, the lookup has to stay inside.
+          indices.back() = arith::MinSIOp::create(b, loc, indices.back(), last);
+          Value rotated = tensor::ExtractOp::create(b, loc, first, indices);
+          return arith::SelectOp::create(b, loc, rotates, rotated, in[0]);
+        });
+  }
+
   Value tableOf(PatternRewriter &rewriter, RopeOp op, int64_t pairs) const {
     auto type =
         RankedTensorType::get({positions, 2, pairs}, rewriter.getF32Type());

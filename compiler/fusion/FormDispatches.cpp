@@ -323,12 +323,45 @@ LogicalResult Outliner::outline(StringRef parent, ArrayRef<Operation *> ops) {
   return success();
 }
 
+/// A buffer gets what a kernel computes. Other stored values (a reshape, a
+/// slice, another buffer) are copied by one.
+static void copyStoredViews(exec::EntryOp entry) {
+  for (auto store : entry.getBody().front().getOps<exec::StoreOp>()) {
+    Value value = store.getValue();
+    Operation *def = value.getDefiningOp();
+    auto load = dyn_cast<exec::LoadOp>(def);
+    bool isSelf = load && load.getBuffer() == store.getBuffer();
+    if (isSelf || !(load || isCloned(def)))
+      continue;
+    OpBuilder builder(store);
+    Location loc = store.getLoc();
+    auto type = cast<RankedTensorType>(value.getType());
+    SmallVector<Value> sizes;
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (type.isDynamicDim(i))
+        sizes.push_back(tensor::DimOp::create(builder, loc, value, i));
+    Value empty = tensor::EmptyOp::create(builder, loc, type, sizes);
+    SmallVector<AffineMap> maps(2,
+                                builder.getMultiDimIdentityMap(type.getRank()));
+    SmallVector<utils::IteratorType> loops(type.getRank(),
+                                           utils::IteratorType::parallel);
+    auto copy = linalg::GenericOp::create(
+        builder, loc, type, value, empty, maps, loops,
+        [](OpBuilder &b, Location loc, ValueRange in) {
+          linalg::YieldOp::create(b, loc, in[0]);
+        });
+    store.getValueMutable().set(copy.getResult(0));
+  }
+}
+
 namespace {
 struct FormDispatches : tpa::impl::FormDispatchesBase<FormDispatches> {
   using Base::Base;
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    for (auto entry : module.getOps<exec::EntryOp>())
+      copyStoredViews(entry);
     if (failed(resolveDims(module)))
       return signalPassFailure();
     Outliner outliner(module);

@@ -353,8 +353,8 @@ static void insertSubln(func::FuncOp function, StringRef size) {
   Location loc = attention.getLoc();
   auto type =
       RankedTensorType::get({ShapedType::kDynamic}, builder.getF32Type());
-  Value weight = t6::ParamOp::create(builder, loc, type,
-                                     StringRef("attn.subln.weight"), size);
+  Value weight = t6::ParamOp::create(
+      builder, loc, type, StringRef("attn.subln.weight"), size, t6::InitAttr());
   builder.setInsertionPointAfter(attention);
   auto norm = t6::RmsNormOp::create(builder, loc, attention.getResult(), weight,
                                     llvm::APFloat(1e-5));
@@ -365,9 +365,10 @@ static void setTheta(func::FuncOp function, double theta) {
   Builder builder(function.getContext());
   function.walk([&](RopeOp op) {
     RopeAttr rope = op.getRope();
-    op.setRopeAttr(
-        RopeAttr::get(op.getContext(), builder.getF64FloatAttr(theta),
-                      rope.getPairs(), rope.getTransposed(), rope.getTable()));
+    op.setRopeAttr(RopeAttr::get(
+        op.getContext(), builder.getF64FloatAttr(theta), rope.getFraction(),
+        rope.getPairs(), rope.getTransposed(), rope.getTable(), rope.getDecay(),
+        rope.getDecayBase(), rope.getReciprocal()));
   });
 }
 

@@ -25,3 +25,12 @@ void tpa::t6::T6Dialect::initialize() {
 #include "dialects/t6/T6Attrs.cpp.inc"
       >();
 }
+
+LogicalResult
+tpa::t6::InitAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                          InitKind, FloatAttr std) {
+  // init_attr_c1
+  if (!(std.getValueAsDouble() > 0.0) || !std.getValue().isFinite())
+    return emitError() << "std must be positive and finite";
+  return success();
+}

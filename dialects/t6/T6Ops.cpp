@@ -88,6 +88,10 @@ LogicalResult ParamOp::verify() {
     return emitOpError("layout \"")
            << getLayout() << "\" names " << layout->dims.size()
            << " dimensions, but the result has " << rank;
+  // param_c2
+  if (getInit() && getInit()->getKind() == InitKind::Xavier && rank != 3)
+    return emitOpError("starts xavier, which needs three dimensions, but has ")
+           << rank;
   return success();
 }
 
@@ -226,6 +230,29 @@ LogicalResult SelectTokenOp::inferReturnTypes(MLIRContext *context,
     return failure();
   results.push_back(
       f32Tensor(context, {dim(op.getX(), 0), 1, dim(op.getX(), 2)}));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Optimiser
+//===----------------------------------------------------------------------===//
+
+LogicalResult AdamWOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
+                                        Adaptor op,
+                                        SmallVectorImpl<Type> &results) {
+  results.assign(3, op.getParam().getType());
+  return success();
+}
+
+LogicalResult AdamWOp::verify() {
+  // adamw_c3
+  for (const APFloat &beta : {getBeta1(), getBeta2()})
+    if (!(beta.convertToDouble() >= 0.0 && beta.convertToDouble() < 1.0))
+      return emitOpError("beta1 and beta2 must be at least 0 and less than 1");
+  if (!(getEps().convertToDouble() > 0.0))
+    return emitOpError("eps must be positive");
+  if (!(getWeightDecay().convertToDouble() >= 0.0))
+    return emitOpError("weight_decay must not be negative");
   return success();
 }
 

@@ -20,6 +20,14 @@ class T6_InferredOp<string mnemonic, list<Trait> traits = []>
 
 def T6_FloatTensor : RankedTensorOf<[F32, BF16, F64]>;
 def T6_IdTensor : RankedTensorOf<[I32]>;
+def T6_OneFloat : Type<
+    CPred<"$_self == ::mlir::RankedTensorType::get({1}, ::mlir::Float32Type::get($_self.getContext()))">,
+    "one f32 in a tensor", "::mlir::RankedTensorType">,
+    BuildableType<"::mlir::RankedTensorType::get({1}, $_builder.getF32Type())">;
+def T6_OneInteger : Type<
+    CPred<"$_self == ::mlir::RankedTensorType::get({1}, ::mlir::IntegerType::get($_self.getContext(), 32))">,
+    "one i32 in a tensor", "::mlir::RankedTensorType">,
+    BuildableType<"::mlir::RankedTensorType::get({1}, $_builder.getI32Type())">;
 
 //===----------------------------------------------------------------------===//
 // Model and parameters
@@ -33,6 +41,41 @@ def T6_Checkpoint : I32EnumAttr<"Checkpoint", "whose parameter names a checkpoin
 }
 def T6_CheckpointAttr : EnumAttr<T6_Dialect, T6_Checkpoint, "checkpoint"> {
   let assemblyFormat = "`<` $value `>`";
+}
+
+def T6_InitKind : I32EnumAttr<"InitKind", "a distribution of initial values", [
+    I32EnumAttrCase<"Linear", 0, "linear">,
+    I32EnumAttrCase<"Xavier", 1, "xavier">,
+    I32EnumAttrCase<"Normal", 2, "normal">,
+    I32EnumAttrCase<"Zeros", 3, "zeros">,
+    I32EnumAttrCase<"Ones", 4, "ones">]> {
+  let cppNamespace = "::tpa::t6";
+  let genSpecializedAttr = 0;
+}
+
+def T6_InitAttr : AttrDef<T6_Dialect, "Init"> {
+  let mnemonic = "init";
+  let summary = "The values that a parameter has before training";
+  let description = [{
+    `linear` is uniform within 1/sqrt(in), in being the last dimension, as a
+    linear layer of PyTorch starts. `xavier` is uniform within
+    sqrt(6 / (in + out)) (Glorot and Bengio, eq. 16) with in and out as PyTorch
+    counts them for the reference's factor matrices, whose three dimensions
+    X×Y×C stand for a C×X×Y view: in = X*Y, out = C*Y. `normal` has mean zero and
+    the deviation `std`. `zeros` and `ones` say so.
+
+    Constraints:
+    - (C1) std is positive and finite
+
+    ```mlir
+    [#t6.init<xavier>, #t6.init<normal, std = 0.02 : f64>]
+    ```
+  }];
+  let parameters = (ins EnumParameter<T6_InitKind>:$kind,
+    DefaultValuedParameter<"::mlir::FloatAttr",
+        "::mlir::FloatAttr::get(::mlir::Float64Type::get($_ctxt), 0.02)">:$std);
+  let assemblyFormat = "`<` $kind (`,` struct($std)^)? `>`";
+  let genVerifyDecl = 1;
 }
 
 def T6_ModelOp : T6_Op<"model", [Symbol]> {
@@ -77,16 +120,18 @@ def T6_ParamOp : T6_Op<"param", [Pure]> {
     The value of the checkpoint tensor `<layer prefix><name>`. `layout` names
     the sizes of its dimensions; parentheses group what the checkpoint stores
     as one dimension, as in einops: `"(H R_Q) C"` is stored (H·R_Q)×C and read
-    as H×R_Q×C. A size may be a sum, `D+E`.
+    as H×R_Q×C. A size may be a sum, `D+E`. `init` is what training starts from;
+    without it a vector starts at one and anything else `linear`.
 
     Constraints:
     - (C1) the layout is well formed and has one size per dimension of the result
+    - (C2) init is xavier for parameters of three dimensions only
 
     ```mlir
-    %w = t6.param "attn.c_qkv.W_A_q.weight" "(H R_Q) C" : tensor<?x?x?xf32>
+    %w = t6.param "attn.c_qkv.W_A_q.weight" "(H R_Q) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
     ```
   }];
-  let arguments = (ins StrAttr:$name, StrAttr:$layout);
+  let arguments = (ins StrAttr:$name, StrAttr:$layout, OptionalAttr<T6_InitAttr>:$init);
   let results = (outs T6_FloatTensor:$result);
   let assemblyFormat = "$name $layout attr-dict `:` type($result)";
   let hasVerifier = 1;
@@ -225,6 +270,47 @@ def T6_SelectTokenOp : T6_InferredOp<"select_token"> {
   let arguments = (ins T6_FloatTensor:$x, T6_IdTensor:$index);
   let results = (outs T6_FloatTensor:$result);
   let assemblyFormat = "$x `[` $index `]` attr-dict `:` type($x) `,` type($index)";
+}
+
+//===----------------------------------------------------------------------===//
+// Optimiser
+//===----------------------------------------------------------------------===//
+
+def T6_AdamWOp : T6_InferredOp<"adamw", [
+    /*adamw_c1*/AllTypesMatch<["param", "grad", "m", "v"]>]> {
+  let summary = "step a parameter and its moments along a gradient";
+  let description = [{
+    With g = grad_scale[0] * grad and t = step[0], counted from one:
+    `m' = beta1 m + (1 - beta1) g`, `v' = beta2 v + (1 - beta2) g^2`,
+    `param' = param - lr[0] (weight_decay param
+              + m' / (1 - beta1^t) / (sqrt(v' / (1 - beta2^t)) + eps))`
+    (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", alg. 2)
+
+    `grad_scale` is for what all gradients share: the clip to a global norm, the
+    mean over accumulated steps.
+
+    Constraints:
+    - (C1) param, grad, m and v have one type, of f32 or f64 elements
+    - (C2) step, lr and grad_scale have shape 1
+    - (C3) beta1 and beta2 lie in [0, 1), eps is positive, weight_decay is not
+      negative
+
+    ```mlir
+    %p2, %m2, %v2 = t6.adamw %p, %g, %m, %v step %t lr %lr grad_scale %s
+        {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = 0.1 : f64}
+        : tensor<64x256xf32>
+    ```
+  }];
+  let arguments = (ins RankedTensorOf<[F32, F64]>:$param, RankedTensorOf<[F32, F64]>:$grad,
+                       RankedTensorOf<[F32, F64]>:$m, RankedTensorOf<[F32, F64]>:$v,
+                       /*adamw_c2*/T6_OneInteger:$step, T6_OneFloat:$lr, T6_OneFloat:$grad_scale,
+                       F64Attr:$beta1, F64Attr:$beta2, F64Attr:$eps, F64Attr:$weight_decay);
+  let results = (outs T6_FloatTensor:$new_param, T6_FloatTensor:$new_m, T6_FloatTensor:$new_v);
+  let assemblyFormat = [{
+    $param `,` $grad `,` $m `,` $v `step` $step `lr` $lr `grad_scale` $grad_scale attr-dict
+    `:` type($param)
+  }];
+  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//

@@ -29,13 +29,27 @@ void TpaDialect::initialize() {
 }
 
 LogicalResult RopeAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                               FloatAttr theta, RopePairs, bool, Type table) {
+                               FloatAttr theta, FloatAttr fraction, RopePairs,
+                               bool, Type table, FloatAttr decay,
+                               FloatAttr decayBase, bool reciprocal) {
   // rope_attr_c1
   if (!(theta.getValueAsDouble() > 1.0) || !theta.getValue().isFinite())
     return emitError() << "theta must be finite and greater than 1";
   // rope_attr_c2
   if (!isa<Float32Type, BFloat16Type>(table))
     return emitError() << "table must be f32 or bf16, but is " << table;
+  // rope_attr_c3
+  double rotated = fraction.getValueAsDouble();
+  if (!(rotated > 0.0 && rotated <= 1.0))
+    return emitError() << "fraction must be positive and at most 1";
+  // rope_attr_c4
+  constexpr double defaultBase = 512.0;
+  if (!decay && (reciprocal || decayBase.getValueAsDouble() != defaultBase))
+    return emitError() << "reciprocal and decay_base need a decay";
+  for (FloatAttr value : {decay, decayBase})
+    if (value &&
+        (!(value.getValueAsDouble() > 0.0) || !value.getValue().isFinite()))
+      return emitError() << "decay and decay_base must be finite and positive";
   return success();
 }
 

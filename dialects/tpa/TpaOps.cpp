@@ -6,6 +6,7 @@
 #include "dialects/tpa/TpaDialect.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/TypeUtilities.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace tpa;
@@ -107,6 +108,32 @@ LogicalResult SoftmaxOp::inferReturnTypes(MLIRContext *,
   return success();
 }
 
+LogicalResult SoftmaxOp::verify() {
+  // softmax_c2
+  if (bool(getSinks()) != bool(getAlong()))
+    return emitOpError("takes sinks if, and only if, it takes along");
+  if (!getSinks())
+    return success();
+  auto type = cast<RankedTensorType>(getX().getType());
+  auto sinks = cast<RankedTensorType>(getSinks().getType());
+  ArrayRef<int64_t> along = *getAlong();
+  if (int64_t(along.size()) != sinks.getRank())
+    return emitOpError("along has ")
+           << along.size() << " dimensions, but sinks is " << sinks;
+  int64_t previous = -1;
+  for (auto [dim, size] : llvm::zip_equal(along, sinks.getShape())) {
+    if (dim <= previous || dim >= type.getRank() - 1)
+      return emitOpError("along must list dimensions of x but the last, "
+                         "in increasing order");
+    previous = dim;
+    if (failed(verifyCompatibleShape({type.getDimSize(dim)}, {size})))
+      return emitOpError("dimension ")
+             << dim << " of x has size " << type.getDimSize(dim)
+             << ", but that of sinks " << size;
+  }
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // rope
 //===----------------------------------------------------------------------===//
@@ -127,9 +154,12 @@ LogicalResult RopeOp::verify() {
   if (type.getRank() < 3)
     return emitOpError("x must have rank 3 or more, but is ") << type;
   int64_t width = type.getShape().back();
-  if (!ShapedType::isDynamic(width) && width % 2 != 0)
-    return emitOpError("rotates pairs, but the last dimension of x is ")
-           << width;
+  double rotated = getRope().rotaryWidth(width);
+  if (!ShapedType::isDynamic(width) &&
+      (rotated < 2 || std::fmod(rotated, 2.0) != 0.0))
+    return emitOpError("rotates pairs, but the rotated part of the last "
+                       "dimension of x, ")
+           << width << ", is not an even number";
   // rope_c2
   auto emitError = [&] { return emitOpError(); };
   if (failed(checkRank(getPositions(), "positions", 1, emitError)))
@@ -247,19 +277,52 @@ LogicalResult AttentionOp::inferReturnTypes(MLIRContext *,
   return success();
 }
 
+/// attention_c8: `what` is indexed by labels that tell rows of scores apart.
+static LogicalResult checkRowOperand(AttentionOp op, StringRef what,
+                                     std::optional<StringRef> labels,
+                                     Value operand, AttentionShape &shape) {
+  auto emitError = [&] { return op.emitOpError(); };
+  if (bool(operand) != labels.has_value())
+    return emitError() << "states " << what
+                       << " if, and only if, it states their labels";
+  if (!operand)
+    return success();
+  std::string rows = shape.weight;
+  llvm::erase_if(rows, [](char label) {
+    return label == 'b' || label == 'n' || label == AttentionOp::streamLabel;
+  });
+  for (auto [i, label] : llvm::enumerate(*labels))
+    if (rows.find(label) == std::string::npos ||
+        labels->take_front(i).contains(label))
+      return emitError() << what << " are indexed by \"" << *labels
+                         << "\", but must be by labels of \"" << rows
+                         << "\", each once";
+  return addLabelSizes(*labels, operand.getType(), shape.sizes, emitError);
+}
+
 LogicalResult AttentionOp::verify() {
   // attention_c6
   if (bool(getPositions()) != getCausal())
     return emitOpError("takes positions if, and only if, it is causal");
   auto emitError = [&] { return emitOpError(); };
-  if (getPositions()) {
-    FailureOr<AttentionShape> shape = inferAttention(Adaptor(*this), emitError);
-    if (failed(shape) ||
-        failed(checkRank(getPositions(), "positions", 1, emitError)) ||
-        failed(addLabelSizes("b", getPositions().getType(), shape->sizes,
-                             emitError)))
-      return failure();
-  }
+  FailureOr<AttentionShape> shape = inferAttention(Adaptor(*this), emitError);
+  if (failed(shape))
+    return failure();
+  if (getPositions() &&
+      (failed(checkRank(getPositions(), "positions", 1, emitError)) ||
+       failed(addLabelSizes("b", getPositions().getType(), shape->sizes,
+                            emitError))))
+    return failure();
+  if (failed(checkRowOperand(*this, "slopes", getSlopeLabels(), getSlopes(),
+                             *shape)) ||
+      failed(
+          checkRowOperand(*this, "sinks", getSinkLabels(), getSinks(), *shape)))
+    return failure();
+  // attention_c9
+  if (getSinks() && getNormalizer() != Normalizer::Softmax)
+    return emitOpError("has sinks, but no softmax that they take part in");
+  if (getSlopes() && !getCausal())
+    return emitOpError("has slopes but is not causal");
   // attention_c7
   if (getWindow() && !getCausal())
     return emitOpError("has a window but is not causal");

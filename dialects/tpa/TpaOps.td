@@ -107,15 +107,17 @@ def Tpa_MaterializeOp : Tpa_InferredOp<"materialize"> {
 def Tpa_RopeOp : Tpa_InferredOp<"rope"> {
   let summary = "rotate feature pairs by an angle proportional to the position";
   let description = [{
-    With c, s the cosine and sine of `(positions[b] + n) * theta^(-2i/D)`:
-    `y1 = x1 c - x2 s`, `y2 = x2 c + x1 s`, signs of s swapped if `transposed`.
+    With c, s the cosine and sine of `(positions[b] + n) * theta^(-2i/W)`:
+    `y1 = x1 c - x2 s`, `y2 = x2 c + x1 s`, signs of s swapped if `transposed`,
+    and both scaled where the rotation has a decay; features from W on stay.
 
     `x`: b×n×…×D, `positions`: b, the position of each row's first token. A
     rotation acts on the last dimension only, so it commutes with
     `tpa.materialize` (paper, Theorem 3.1); canonicalization moves it onto B.
 
     Constraints:
-    - (C1) x has rank 3 or more and an even last dimension
+    - (C1) x has rank 3 or more and a last dimension of which an even number of
+      features rotates
     - (C2) positions has rank 1 and the batch size of x
 
     ```mlir
@@ -138,7 +140,8 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
   let summary = "attend to keys scored by einsums over factors";
   let description = [{
     ```
-    L = scale * (sum of the score einsums), soft-capped by cap * tanh(L / cap)
+    L = scale * (sum of the score einsums) + slope * (m - positions[b] - n),
+        soft-capped by cap * tanh(L / cap)
     w = normalizer over m of L where key m is visible to query n, else 0
     result = the value einsum of w and the value factors
     ```
@@ -155,6 +158,11 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
     when the model's sizes become known. MHA, MQA, GQA, MLA and TPA differ only in
     equations and operands.
 
+    `slopes` is a bias per unit of distance, usually one a head (ALiBi);
+    `sinks` is the logit of one more key without a value, which takes its
+    share of a softmax and gives nothing. Each states the labels of the scores
+    that index it.
+
     Constraints:
     - (C1) the score equations have one term per score operand together, and
       each is a well-formed einsum of its operands
@@ -167,6 +175,9 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
     - (C6) positions has rank 1 and the batch size of the scores; it is given
       if, and only if, the attention is causal
     - (C7) window and softcap are positive; a window needs causal
+    - (C8) slopes and sinks are stated with their labels, which are labels of the
+      scores other than b, n and m, and have these labels' sizes
+    - (C9) sinks need the softmax normaliser, slopes need causal
 
     ```mlir
     %o = tpa.attention ["bnrh,bnrd,bmsh,bmsd->bhnm"](%aq, %bq, %ak, %bk)
@@ -179,6 +190,8 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
   let arguments = (ins StrArrayAttr:$scores, Variadic<Tpa_FloatTensor>:$score_factors,
                        StrAttr:$value, Variadic<Tpa_FloatTensor>:$value_factors,
                        Optional<Tpa_PositionTensor>:$positions,
+                       OptionalAttr<StrAttr>:$slope_labels, Optional<Tpa_FloatTensor>:$slopes,
+                       OptionalAttr<StrAttr>:$sink_labels, Optional<Tpa_FloatTensor>:$sinks,
                        DefaultValuedAttr<F64Attr, "1.0">:$scale,
                        OptionalAttr<StrAttr>:$per_sqrt,
                        UnitAttr:$causal,
@@ -188,8 +201,10 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
   let results = (outs Tpa_FloatTensor:$result);
   let assemblyFormat = [{
     $scores `(` $score_factors `)` `value` $value `(` $value_factors `)`
-    (`at` $positions^)? attr-dict
+    (`at` $positions^)? (`slopes` $slope_labels^ `(` $slopes `)`)?
+    (`sinks` $sink_labels^ `(` $sinks `)`)? attr-dict
     `:` `(` type($score_factors) `)` `,` `(` type($value_factors) `)` (`,` type($positions)^)?
+    (`slopes` type($slopes)^)? (`sinks` type($sinks)^)?
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -206,18 +221,27 @@ def Tpa_SoftmaxOp : Tpa_InferredOp<"softmax"> {
     `result[..., m] = exp(x[..., m] - max_m x) / sum_m exp(x[..., m] - max_m x)`
 
     A row whose every element is -inf yields zeros: no key is visible, no value
-    is read.
+    is read. `sinks`, whose dimensions are those of x listed by `along`, is one
+    more element of each row, in the maximum and in the sum but not in the result.
 
     Constraints:
     - (C1) x has rank 1 or more and element type f32 or f64
+    - (C2) sinks is given with along, one increasing dimension of x but the last
+      per dimension of sinks, of the same size
 
     ```mlir
     %w = tpa.softmax %l : tensor<1x34x1x?xf32>
+    %v = tpa.softmax %l sinks %s along [1] : tensor<1x34x1x?xf32>, tensor<34xf32>
     ```
   }];
-  let arguments = (ins /*softmax_c1*/RankedTensorOf<[F32, F64]>:$x);
+  let arguments = (ins /*softmax_c1*/RankedTensorOf<[F32, F64]>:$x,
+                       Optional<Tpa_FloatTensor>:$sinks,
+                       OptionalAttr<DenseI64ArrayAttr>:$along);
   let results = (outs Tpa_FloatTensor:$result);
-  let assemblyFormat = "$x attr-dict `:` type($x)";
+  let assemblyFormat = [{
+    $x (`sinks` $sinks^ `along` $along)? attr-dict `:` type($x) (`,` type($sinks)^)?
+  }];
+  let hasVerifier = 1;
 }
 
 #endif // TPA_DIALECTS_TPA_TPAOPS_TD

@@ -32,7 +32,7 @@ def examples(text):
 
 
 def wrap(example, types):
-    if example.startswith("#"):
+    if example.startswith(("#", "[#")):
         return f"func.func private @example() attributes {{example = {example.strip()}}}\n"
     if not types:
         return example

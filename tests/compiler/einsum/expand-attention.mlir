@@ -126,3 +126,24 @@ func.func @sugar(%x: tensor<1x?x24xf32>, %wa: tensor<4x3x24xf32>, %wb: tensor<3x
   %y = t6.linear %x, %w : tensor<1x?x24xf32>, tensor<32x24xf32>
   return %q, %y : tensor<1x?x4x8xf32>, tensor<1x?x32xf32>
 }
+
+// The bias per unit of distance is added before the cap; sinks reach the softmax in the order of its dimensions.
+// CHECK-LABEL: @slopes_and_sinks
+// CHECK-SAME: %[[SLOPES:[a-z0-9]+]]: tensor<2x3xf32>, %[[SINKS:[a-z0-9]+]]: tensor<3x2xf32>
+// CHECK: linalg.generic {{.*}} ins(%{{.*}}, %[[SLOPES]] :
+// CHECK: %[[QUERY:.*]] = arith.addi
+// CHECK: %[[M:.*]] = linalg.index 4
+// CHECK: %[[DISTANCE:.*]] = arith.subi %{{.*}}, %[[QUERY]]
+// CHECK: %[[BIAS:.*]] = arith.mulf %{{.*}}, %{{.*}}
+// CHECK: arith.addf %{{.*}}, %[[BIAS]]
+// CHECK: math.tanh
+// CHECK: %[[ORDERED:.*]] = tpa.einsum "jg->gj"(%[[SINKS]])
+// CHECK: tpa.softmax %{{.*}} sinks %[[ORDERED]] along [1, 2]
+func.func @slopes_and_sinks(%q: tensor<1x?x2x3x8xf32>, %k: tensor<1x?x2x8xf32>, %pos: tensor<1xi32>,
+                            %slopes: tensor<2x3xf32>, %sinks: tensor<3x2xf32>) -> tensor<1x?x2x3x8xf32> {
+  %o = tpa.attention ["bngjd,bmgd->bgjnm"](%q, %k) value "bgjnm,bmge->bngje"(%k) at %pos
+         slopes "gj"(%slopes) sinks "jg"(%sinks) {causal, softcap = 30.0 : f64}
+      : (tensor<1x?x2x3x8xf32>, tensor<1x?x2x8xf32>), (tensor<1x?x2x8xf32>), tensor<1xi32>
+        slopes tensor<2x3xf32> sinks tensor<3x2xf32>
+  return %o : tensor<1x?x2x3x8xf32>
+}

@@ -165,3 +165,35 @@ func.func @rope(%x: tensor<1x4x8xf32>, %pos: tensor<1xi32>) -> tensor<1x4x8xf32>
   %y = tpa.rope %x at %pos {rope = #tpa.rope<>} : tensor<1x4x8xf32>, tensor<1xi32>
   return %y : tensor<1x4x8xf32>
 }
+
+// A sink joins the maximum and the sum of a row after the keys, and is no part of the result.
+// CHECK-LABEL: @softmax_sinks
+// CHECK-SAME: %[[X:.*]]: tensor<2x3x?xf32>, %[[SINKS:.*]]: tensor<3xf32>
+// CHECK: %[[KEYS:.*]] = linalg.generic {{.*}}"reduction"]} ins(%[[X]] :
+// CHECK: %[[MAX:.*]] = linalg.generic {{.*}} ins(%[[KEYS]], %[[SINKS]] :
+// CHECK: arith.maximumf
+// CHECK: %[[SUM:.*]] = linalg.generic {{.*}}"reduction"]} ins(%[[X]], %[[MAX]] :
+// CHECK: %[[TOTAL:.*]] = linalg.generic {{.*}} ins(%[[SUM]], %[[MAX]], %[[SINKS]] :
+// CHECK: math.exp
+// CHECK: linalg.generic {{.*}} ins(%[[X]], %[[MAX]], %[[TOTAL]] :{{.*}} outs(%{{.*}} : tensor<2x3x?xf32>)
+func.func @softmax_sinks(%x: tensor<2x3x?xf32>, %s: tensor<3xf32>) -> tensor<2x3x?xf32> {
+  %w = tpa.softmax %x sinks %s along [1] : tensor<2x3x?xf32>, tensor<3xf32>
+  return %w : tensor<2x3x?xf32>
+}
+
+// Half of eight features rotate: two pairs, the other four stay.
+// CHECK-LABEL: @rope_partial
+// CHECK-SAME: %[[X:.*]]: tensor<1x?x3x8xf32>
+// CHECK: %[[FIRST:.*]] = tensor.extract_slice %[[X]][0, 0, 0, 0] [1, %{{.*}}, 3, 4] [1, 1, 1, 1]
+// CHECK: tensor.expand_shape %[[FIRST]]
+// CHECK: %[[TURNED:.*]] = tensor.collapse_shape
+// CHECK: linalg.generic {{.*}} ins(%[[X]] :
+// CHECK: %[[D:.*]] = linalg.index 3
+// CHECK: %[[LAST:.*]] = arith.constant 3 : index
+// CHECK: %[[TURNS:.*]] = arith.cmpi sle, %[[D]], %[[LAST]]
+// CHECK: %[[E:.*]] = tensor.extract %[[TURNED]]
+// CHECK: arith.select %[[TURNS]], %[[E]]
+func.func @rope_partial(%x: tensor<1x?x3x8xf32>, %pos: tensor<1xi32>) -> tensor<1x?x3x8xf32> {
+  %y = tpa.rope %x at %pos {rope = #tpa.rope<fraction = 0.5 : f64>} : tensor<1x?x3x8xf32>, tensor<1xi32>
+  return %y : tensor<1x?x3x8xf32>
+}

@@ -143,3 +143,23 @@ func.func private @slice(%cache: tensor<64x8xf32>, %m: index {exec.scalar = "m"}
   } -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }
+
+// -----
+
+// Views of a kernel's result, and other buffers, are copied into the buffer that they are stored to.
+exec.buffer input @stores.x : tensor<4x6xf32>
+exec.buffer output @stores.flat : tensor<24xf32>
+exec.buffer output @stores.same : tensor<4x6xf32>
+// CHECK-LABEL: exec.entry @stores
+// CHECK: %[[X:.*]] = exec.load @stores.x :
+// CHECK: %[[FLAT:.*]] = exec.dispatch @{{.*}} reads(%[[X]] : tensor<4x6xf32>)
+// CHECK: exec.store %[[FLAT]], @stores.flat : tensor<24xf32>
+// CHECK: %[[SAME:.*]] = exec.dispatch @{{.*}} reads(%[[X]] : tensor<4x6xf32>)
+// CHECK: exec.store %[[SAME]], @stores.same : tensor<4x6xf32>
+exec.entry @stores scalars [] maxima [] {
+^bb0:
+  %x = exec.load @stores.x : tensor<4x6xf32>
+  %flat = tensor.collapse_shape %x [[0, 1]] : tensor<4x6xf32> into tensor<24xf32>
+  exec.store %flat, @stores.flat : tensor<24xf32>
+  exec.store %x, @stores.same : tensor<4x6xf32>
+}

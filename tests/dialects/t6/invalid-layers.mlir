@@ -173,3 +173,52 @@ func.func @cache_read_c1(%c: tensor<2xf32>, %m: index) {
   %y = t6.cache_read %c[%m] : tensor<2xf32>
   return
 }
+
+// -----
+
+func.func @adamw_c1(%p: tensor<4xf32>, %g: tensor<5xf32>, %t: tensor<1xi32>, %lr: tensor<1xf32>) {
+  // expected-error @below {{'t6.adamw' op failed to verify that all of {param, grad, m, v} have same type}}
+  %p2, %m2, %v2 = "t6.adamw"(%p, %g, %p, %p, %t, %lr, %lr)
+      {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = 0.1 : f64}
+      : (tensor<4xf32>, tensor<5xf32>, tensor<4xf32>, tensor<4xf32>, tensor<1xi32>, tensor<1xf32>, tensor<1xf32>)
+      -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>)
+  return
+}
+
+// -----
+
+func.func @adamw_c2(%p: tensor<4xf32>, %t: tensor<1xi32>, %lr: tensor<2xf32>) {
+  // expected-error @below {{'t6.adamw' op operand #5 must be one f32 in a tensor, but got 'tensor<2xf32>'}}
+  %p2, %m2, %v2 = "t6.adamw"(%p, %p, %p, %p, %t, %lr, %lr)
+      {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = 0.1 : f64}
+      : (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<1xi32>, tensor<2xf32>, tensor<2xf32>)
+      -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>)
+  return
+}
+
+// -----
+
+func.func @adamw_c3_beta(%p: tensor<4xf32>, %t: tensor<1xi32>, %lr: tensor<1xf32>) {
+  // expected-error @below {{'t6.adamw' op beta1 and beta2 must be at least 0 and less than 1}}
+  %p2, %m2, %v2 = t6.adamw %p, %p, %p, %p step %t lr %lr grad_scale %lr
+      {beta1 = 1.0 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = 0.1 : f64} : tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @adamw_c3_eps(%p: tensor<4xf32>, %t: tensor<1xi32>, %lr: tensor<1xf32>) {
+  // expected-error @below {{'t6.adamw' op eps must be positive}}
+  %p2, %m2, %v2 = t6.adamw %p, %p, %p, %p step %t lr %lr grad_scale %lr
+      {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 0.0 : f64, weight_decay = 0.1 : f64} : tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @adamw_c3_decay(%p: tensor<4xf32>, %t: tensor<1xi32>, %lr: tensor<1xf32>) {
+  // expected-error @below {{'t6.adamw' op weight_decay must not be negative}}
+  %p2, %m2, %v2 = t6.adamw %p, %p, %p, %p step %t lr %lr grad_scale %lr
+      {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = -0.1 : f64} : tensor<4xf32>
+  return
+}

@@ -167,3 +167,16 @@ func.func @split_c2_other(%x: tensor<2x4xf32>) {
   %a = t6.split %x axis 1 ["L"] : tensor<2x4xf32> -> tensor<3x4xf32>
   return
 }
+
+// -----
+
+func.func @param_c2() {
+  // expected-error @below {{'t6.param' op starts xavier, which needs three dimensions, but has 2}}
+  %w = t6.param "w" "A B" {init = #t6.init<xavier>} : tensor<?x?xf32>
+  return
+}
+
+// -----
+
+// expected-error @below {{std must be positive and finite}}
+func.func private @init_attr_c1() attributes {init = #t6.init<normal, std = 0.0 : f64>}

@@ -28,6 +28,10 @@ t6.model @defaults uses @tpa {
 func.func @params() -> (tensor<?x?x?xf32>, tensor<16xbf16>) {
   // CHECK: t6.param "attn.c_qkv.W_A_q.weight" "(H R_Q) C" : tensor<?x?x?xf32>
   %w = t6.param "attn.c_qkv.W_A_q.weight" "(H R_Q) C" : tensor<?x?x?xf32>
+  // CHECK: t6.param "attn.c_qkv.W_A_k.weight" "(H R_K) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %a = t6.param "attn.c_qkv.W_A_k.weight" "(H R_K) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  // CHECK: t6.param "attn.c_proj.weight" "C (H D)" {init = #t6.init<normal, std = 5.000000e-02 : f64>} : tensor<?x?x?xf32>
+  %o = t6.param "attn.c_proj.weight" "C (H D)" {init = #t6.init<normal, std = 0.05 : f64>} : tensor<?x?x?xf32>
   // CHECK: t6.param "norm" "D+P" : tensor<16xbf16>
   %g = t6.param "norm" "D+P" : tensor<16xbf16>
   return %w, %g : tensor<?x?x?xf32>, tensor<16xbf16>
@@ -73,4 +77,13 @@ func.func @cache(%cache: tensor<1x1024x2x64xbf16>, %x: tensor<1x?x2x64xf32>, %po
   // CHECK: t6.cache_read %{{.*}}[%{{.*}}] : tensor<1x1024x2x64xbf16>
   %k = t6.cache_read %c[%m] : tensor<1x1024x2x64xbf16>
   return %k : tensor<1x?x2x64xbf16>
+}
+
+// CHECK-LABEL: @adamw
+func.func @adamw(%p: tensor<64x?xf64>, %g: tensor<64x?xf64>, %m: tensor<64x?xf64>, %v: tensor<64x?xf64>,
+                 %t: tensor<1xi32>, %lr: tensor<1xf32>, %s: tensor<1xf32>) -> tensor<64x?xf64> {
+  // CHECK: t6.adamw %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} step %{{.*}} lr %{{.*}} grad_scale %{{.*}} {beta1 = {{.*}}, beta2 = {{.*}}, eps = {{.*}}, weight_decay = {{.*}}} : tensor<64x?xf64>
+  %p2, %m2, %v2 = t6.adamw %p, %g, %m, %v step %t lr %lr grad_scale %s
+      {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = 0.1 : f64} : tensor<64x?xf64>
+  return %p2 : tensor<64x?xf64>
 }

@@ -201,3 +201,58 @@ func.func @attention_c7_softcap(%q: tensor<1x3x4x2xf32>) {
       : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>)
   return
 }
+
+// -----
+
+func.func @attention_c8_labels(%q: tensor<1x3x4x2xf32>, %s: tensor<4xf32>) {
+  // expected-error @below {{'tpa.attention' op sinks are indexed by "n", but must be by labels of "h", each once}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %q) value "bhnm,bmhe->bnhe"(%q) sinks "n"(%s)
+      : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>) sinks tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c8_twice(%q: tensor<1x3x4x2xf32>, %s: tensor<4x4xf32>) {
+  // expected-error @below {{'tpa.attention' op sinks are indexed by "hh", but must be by labels of "h", each once}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %q) value "bhnm,bmhe->bnhe"(%q) sinks "hh"(%s)
+      : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>) sinks tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c8_size(%q: tensor<1x3x4x2xf32>, %s: tensor<5xf32>, %pos: tensor<1xi32>) {
+  // expected-error @below {{'tpa.attention' op label 'h' has size 4 in one operand and 5 in another}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %q) value "bhnm,bmhe->bnhe"(%q) at %pos slopes "h"(%s) {causal}
+      : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>), tensor<1xi32> slopes tensor<5xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c8_unlabelled(%q: tensor<1x3x4x2xf32>, %s: tensor<4xf32>) {
+  // expected-error @below {{'tpa.attention' op states sinks if, and only if, it states their labels}}
+  %o = "tpa.attention"(%q, %q, %q, %s) {scores = ["bnhd,bmhd->bhnm"], value = "bhnm,bmhe->bnhe",
+      operandSegmentSizes = array<i32: 2, 1, 0, 0, 1>}
+      : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>, tensor<4xf32>) -> tensor<1x3x4x2xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c9_sinks(%q: tensor<1x3x4x2xf32>, %s: tensor<4xf32>) {
+  // expected-error @below {{'tpa.attention' op has sinks, but no softmax that they take part in}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %q) value "bhnm,bmhe->bnhe"(%q) sinks "h"(%s) {normalizer = #tpa.normalizer<none>}
+      : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>) sinks tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c9_slopes(%q: tensor<1x3x4x2xf32>, %s: tensor<4xf32>) {
+  // expected-error @below {{'tpa.attention' op has slopes but is not causal}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %q) value "bhnm,bmhe->bnhe"(%q) slopes "h"(%s)
+      : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>) slopes tensor<4xf32>
+  return
+}

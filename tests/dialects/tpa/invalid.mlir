@@ -171,8 +171,16 @@ func.func @rope_c1_rank(%x: tensor<2x4xf32>, %pos: tensor<2xi32>) {
 // -----
 
 func.func @rope_c1_even(%x: tensor<2x3x5xf32>, %pos: tensor<2xi32>) {
-  // expected-error @below {{'tpa.rope' op rotates pairs, but the last dimension of x is 5}}
+  // expected-error @below {{'tpa.rope' op rotates pairs, but the rotated part of the last dimension of x, 5, is not an even number}}
   %y = tpa.rope %x at %pos {rope = #tpa.rope} : tensor<2x3x5xf32>, tensor<2xi32>
+  return
+}
+
+// -----
+
+func.func @rope_c1_rotated(%x: tensor<2x3x6xf32>, %pos: tensor<2xi32>) {
+  // expected-error @below {{'tpa.rope' op rotates pairs, but the rotated part of the last dimension of x, 6, is not an even number}}
+  %y = tpa.rope %x at %pos {rope = #tpa.rope<fraction = 0.5 : f64>} : tensor<2x3x6xf32>, tensor<2xi32>
   return
 }
 
@@ -230,3 +238,68 @@ func.func @softmax_c1_element_type(%x: tensor<2xbf16>) {
   %w = tpa.softmax %x : tensor<2xbf16>
   return
 }
+
+// -----
+
+func.func @softmax_c2_along(%x: tensor<2x3xf32>, %s: tensor<2xf32>) {
+  // expected-error @below {{'tpa.softmax' op takes sinks if, and only if, it takes along}}
+  %w = "tpa.softmax"(%x, %s) : (tensor<2x3xf32>, tensor<2xf32>) -> tensor<2x3xf32>
+  return
+}
+
+// -----
+
+func.func @softmax_c2_rank(%x: tensor<2x3xf32>, %s: tensor<2xf32>) {
+  // expected-error @below {{'tpa.softmax' op along has 2 dimensions, but sinks is 'tensor<2xf32>'}}
+  %w = tpa.softmax %x sinks %s along [0, 1] : tensor<2x3xf32>, tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @softmax_c2_last(%x: tensor<2x3xf32>, %s: tensor<3xf32>) {
+  // expected-error @below {{'tpa.softmax' op along must list dimensions of x but the last, in increasing order}}
+  %w = tpa.softmax %x sinks %s along [1] : tensor<2x3xf32>, tensor<3xf32>
+  return
+}
+
+// -----
+
+func.func @softmax_c2_order(%x: tensor<2x2x3xf32>, %s: tensor<2x2xf32>) {
+  // expected-error @below {{'tpa.softmax' op along must list dimensions of x but the last, in increasing order}}
+  %w = tpa.softmax %x sinks %s along [1, 0] : tensor<2x2x3xf32>, tensor<2x2xf32>
+  return
+}
+
+// -----
+
+func.func @softmax_c2_size(%x: tensor<2x3xf32>, %s: tensor<4xf32>) {
+  // expected-error @below {{'tpa.softmax' op dimension 0 of x has size 2, but that of sinks 4}}
+  %w = tpa.softmax %x sinks %s along [0] : tensor<2x3xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+// expected-error @below {{fraction must be positive and at most 1}}
+func.func private @rope_attr_c3() attributes {rope = #tpa.rope<fraction = 1.5 : f64>}
+
+// -----
+
+// expected-error @below {{decay and decay_base must be finite and positive}}
+func.func private @rope_attr_c4_decay() attributes {rope = #tpa.rope<decay = -0.5 : f64>}
+
+// -----
+
+// expected-error @below {{decay and decay_base must be finite and positive}}
+func.func private @rope_attr_c4_base() attributes {rope = #tpa.rope<decay = 0.5 : f64, decay_base = 0.0 : f64>}
+
+// -----
+
+// expected-error @below {{reciprocal and decay_base need a decay}}
+func.func private @rope_attr_c4_reciprocal() attributes {rope = #tpa.rope<reciprocal = true>}
+
+// -----
+
+// expected-error @below {{reciprocal and decay_base need a decay}}
+func.func private @rope_attr_c4_base_alone() attributes {rope = #tpa.rope<decay_base = 64.0 : f64>}

@@ -46,14 +46,17 @@ func.func @rope(%x: tensor<1x?x2x64xf32>, %pos: tensor<1xi32>) -> tensor<1x?x2x6
 
 // CHECK-LABEL: @rope_attribute
 // CHECK-SAME: all = #tpa.rope<theta = 5.000000e+05 : f64, pairs = interleaved, transposed = true, table = bf16>
-// CHECK-SAME: defaults = #tpa.rope
-// CHECK-NOT: <
+// CHECK-SAME: defaults = #tpa.rope,
+// CHECK-SAME: keys = #tpa.rope<decay = 4.000000e-01 : f64, decay_base = 1.024000e+03 : f64, reciprocal = true>
 // CHECK-SAME: pairs = #tpa.rope<pairs = interleaved>
+// CHECK-SAME: partial = #tpa.rope<fraction = 2.500000e-01 : f64>
 // CHECK-SAME: same = #tpa.rope}
 func.func private @rope_attribute() attributes {
   all = #tpa.rope<theta = 5.0e5 : f64, pairs = interleaved, transposed = true, table = bf16>,
   defaults = #tpa.rope,
+  keys = #tpa.rope<decay = 0.4 : f64, decay_base = 1024.0 : f64, reciprocal = true>,
   pairs = #tpa.rope<pairs = interleaved>,
+  partial = #tpa.rope<fraction = 0.25 : f64>,
   same = #tpa.rope<theta = 1.0e4 : f64, pairs = half, transposed = false, table = f32>}
 
 // CHECK-LABEL: @normalizers
@@ -97,9 +100,28 @@ func.func @attention_scores(%q: tensor<2x?x4x8xf32>, %k: tensor<2x?x4x8xf32>,
   return %o : tensor<2x?x4x8xf32>
 }
 
+// CHECK-LABEL: @attention_slopes_and_sinks
+func.func @attention_slopes_and_sinks(%q: tensor<1x?x2x4x8xf32>, %k: tensor<1x?x2x8xf32>, %pos: tensor<1xi32>,
+                                      %slopes: tensor<2x4xf32>, %sinks: tensor<4xbf16>) -> tensor<1x?x2x4x8xf32> {
+  // CHECK: tpa.attention ["bngjd,bmgd->bgjnm"](%{{.*}}) value "bgjnm,bmge->bngje"(%{{.*}}) at %{{.*}} slopes "gj"(%{{.*}}) sinks "j"(%{{.*}}) {causal} :
+  // CHECK-SAME: (tensor<1x?x2x4x8xf32>, tensor<1x?x2x8xf32>), (tensor<1x?x2x8xf32>), tensor<1xi32> slopes tensor<2x4xf32> sinks tensor<4xbf16>
+  %o = tpa.attention ["bngjd,bmgd->bgjnm"](%q, %k) value "bgjnm,bmge->bngje"(%k) at %pos
+         slopes "gj"(%slopes) sinks "j"(%sinks) {causal}
+      : (tensor<1x?x2x4x8xf32>, tensor<1x?x2x8xf32>), (tensor<1x?x2x8xf32>), tensor<1xi32>
+        slopes tensor<2x4xf32> sinks tensor<4xbf16>
+  return %o : tensor<1x?x2x4x8xf32>
+}
+
 // CHECK-LABEL: @softmax
 func.func @softmax(%l: tensor<1x34x1x?xf32>) -> tensor<1x34x1x?xf32> {
   // CHECK: tpa.softmax %{{.*}} : tensor<1x34x1x?xf32>
   %w = tpa.softmax %l : tensor<1x34x1x?xf32>
   return %w : tensor<1x34x1x?xf32>
+}
+
+// CHECK-LABEL: @softmax_sinks
+func.func @softmax_sinks(%l: tensor<1x34x2x?xf32>, %s: tensor<34x2xf32>) -> tensor<1x34x2x?xf32> {
+  // CHECK: tpa.softmax %{{.*}} sinks %{{.*}} along [1, 2] : tensor<1x34x2x?xf32>, tensor<34x2xf32>
+  %w = tpa.softmax %l sinks %s along [1, 2] : tensor<1x34x2x?xf32>, tensor<34x2xf32>
+  return %w : tensor<1x34x2x?xf32>
 }

@@ -1,0 +1,82 @@
+// Operations as programs, for operations_test.py: what no model of tests/data uses.
+// Compiled from the phase `entries` on; `tokens` and `positions` are where scalars come from.
+
+exec.buffer input @rope.tokens : tensor<2x?xi32> {dims = ["", "n"]}
+exec.buffer input @rope.positions : tensor<2xi32> {range = array<i64: 0, 64>}
+exec.buffer input @rope.x : tensor<2x?x3x8xf32> {dims = ["", "n", "", ""]}
+exec.buffer output @rope.partial : tensor<2x?x3x8xf32> {dims = ["", "n", "", ""]}
+exec.buffer output @rope.interleaved : tensor<2x?x3x8xf32> {dims = ["", "n", "", ""]}
+exec.buffer output @rope.query : tensor<2x?x3x8xf32> {dims = ["", "n", "", ""]}
+exec.buffer output @rope.key : tensor<2x?x3x8xf32> {dims = ["", "n", "", ""]}
+exec.entry @rope scalars ["n", "m"] maxima [17, 64] {
+^bb0(%n: index, %m: index):
+  %x = exec.load @rope.x[%n] : tensor<2x?x3x8xf32>
+  %at = exec.load @rope.positions : tensor<2xi32>
+  %partial = tpa.rope %x at %at {rope = #tpa.rope<fraction = 0.5 : f64>} : tensor<2x?x3x8xf32>, tensor<2xi32>
+  exec.store %partial, @rope.partial : tensor<2x?x3x8xf32>
+  %interleaved = tpa.rope %x at %at {rope = #tpa.rope<fraction = 0.75 : f64, pairs = interleaved, transposed = true>}
+      : tensor<2x?x3x8xf32>, tensor<2xi32>
+  exec.store %interleaved, @rope.interleaved : tensor<2x?x3x8xf32>
+  %query = tpa.rope %x at %at {rope = #tpa.rope<decay = 0.4 : f64>} : tensor<2x?x3x8xf32>, tensor<2xi32>
+  exec.store %query, @rope.query : tensor<2x?x3x8xf32>
+  %key = tpa.rope %x at %at {rope = #tpa.rope<decay = 0.4 : f64, reciprocal = true>} : tensor<2x?x3x8xf32>, tensor<2xi32>
+  exec.store %key, @rope.key : tensor<2x?x3x8xf32>
+}
+
+exec.buffer input @attend.positions : tensor<2xi32> {range = array<i64: 0, 64>}
+exec.buffer input @attend.q : tensor<2x5x2x3x8xf32>
+exec.buffer input @attend.k : tensor<2x21x2x8xf32>
+exec.buffer input @attend.v : tensor<2x21x2x8xf32>
+exec.buffer input @attend.slopes : tensor<2x3xf32>
+exec.buffer input @attend.sinks : tensor<3x2xf32>
+exec.buffer output @attend.sloped : tensor<2x5x2x3x8xf32>
+exec.buffer output @attend.sunk : tensor<2x5x2x3x8xf32>
+exec.buffer output @attend.all : tensor<2x5x2x3x8xf32>
+exec.entry @attend scalars [] maxima [] {
+^bb0:
+  %at = exec.load @attend.positions : tensor<2xi32>
+  %q = exec.load @attend.q : tensor<2x5x2x3x8xf32>
+  %k = exec.load @attend.k : tensor<2x21x2x8xf32>
+  %v = exec.load @attend.v : tensor<2x21x2x8xf32>
+  %slopes = exec.load @attend.slopes : tensor<2x3xf32>
+  %sinks = exec.load @attend.sinks : tensor<3x2xf32>
+  %sloped = tpa.attention ["bngjd,bmgd->bgjnm"](%q, %k) value "bgjnm,bmge->bngje"(%v) at %at
+      slopes "gj"(%slopes) {causal, scale = 0.25 : f64}
+      : (tensor<2x5x2x3x8xf32>, tensor<2x21x2x8xf32>), (tensor<2x21x2x8xf32>), tensor<2xi32> slopes tensor<2x3xf32>
+  exec.store %sloped, @attend.sloped : tensor<2x5x2x3x8xf32>
+  %sunk = tpa.attention ["bngjd,bmgd->bgjnm"](%q, %k) value "bgjnm,bmge->bngje"(%v)
+      sinks "jg"(%sinks) {scale = 0.25 : f64}
+      : (tensor<2x5x2x3x8xf32>, tensor<2x21x2x8xf32>), (tensor<2x21x2x8xf32>) sinks tensor<3x2xf32>
+  exec.store %sunk, @attend.sunk : tensor<2x5x2x3x8xf32>
+  %all = tpa.attention ["bngjd,bmgd->bgjnm"](%q, %k) value "bgjnm,bmge->bngje"(%v) at %at
+      slopes "gj"(%slopes) sinks "jg"(%sinks) {causal, window = 4, softcap = 2.0 : f64}
+      : (tensor<2x5x2x3x8xf32>, tensor<2x21x2x8xf32>), (tensor<2x21x2x8xf32>), tensor<2xi32>
+        slopes tensor<2x3xf32> sinks tensor<3x2xf32>
+  exec.store %all, @attend.all : tensor<2x5x2x3x8xf32>
+}
+
+exec.buffer input @step.param : tensor<5x47xf32>
+exec.buffer input @step.grad : tensor<5x47xf32>
+exec.buffer input @step.m : tensor<5x47xf32>
+exec.buffer input @step.v : tensor<5x47xf32>
+exec.buffer input @step.step : tensor<1xi32> {range = array<i64: 1, 1000000>}
+exec.buffer input @step.lr : tensor<1xf32>
+exec.buffer input @step.grad_scale : tensor<1xf32>
+exec.buffer output @step.new_param : tensor<5x47xf32>
+exec.buffer output @step.new_m : tensor<5x47xf32>
+exec.buffer output @step.new_v : tensor<5x47xf32>
+exec.entry @step scalars [] maxima [] {
+^bb0:
+  %p = exec.load @step.param : tensor<5x47xf32>
+  %g = exec.load @step.grad : tensor<5x47xf32>
+  %m = exec.load @step.m : tensor<5x47xf32>
+  %v = exec.load @step.v : tensor<5x47xf32>
+  %t = exec.load @step.step : tensor<1xi32>
+  %lr = exec.load @step.lr : tensor<1xf32>
+  %s = exec.load @step.grad_scale : tensor<1xf32>
+  %p2, %m2, %v2 = t6.adamw %p, %g, %m, %v step %t lr %lr grad_scale %s
+      {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = 0.1 : f64} : tensor<5x47xf32>
+  exec.store %p2, @step.new_param : tensor<5x47xf32>
+  exec.store %m2, @step.new_m : tensor<5x47xf32>
+  exec.store %v2, @step.new_v : tensor<5x47xf32>
+}
