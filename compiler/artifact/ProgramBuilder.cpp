@@ -6,6 +6,7 @@
 #include "dialects/exec/ExecDialect.h"
 #include "dialects/tpa/TpaDialect.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
 
@@ -92,7 +93,8 @@ private:
     if (DenseI64ArrayAttr range = op.getRangeAttr()) {
       buffer.hasRange = true;
       buffer.rangeLow = range[0];
-      buffer.rangeHigh = ::t6::Extent(range[1]);
+      buffer.rangeHigh = op.getBelow() ? ::t6::Extent(op.getBelow()->str())
+                                       : ::t6::Extent(range[1]);
     }
     if (op.getKind() == exec::BufferKind::Constant) {
       buffer.offset = constantBytes;
@@ -111,6 +113,8 @@ private:
              op.getScalars().getAsValueRange<StringAttr>(), op.getMaxima()))
       if (failed(addScalar(op, entry, name, maximum)))
         return failure();
+    if (failed(checkPorts(op, entry)))
+      return failure();
     for (auto dispatch : op.getBody().front().getOps<exec::DispatchOp>())
       if (failed(addDispatch(entry, dispatch)))
         return failure();
@@ -130,6 +134,24 @@ private:
       if (buffer.kind == ::t6::BufferKind::Output)
         entry.outputs.push_back({name.str(), int(i)});
     }
+  }
+
+  /// Sizes and ranges are named after scalars that exist.
+  LogicalResult checkPorts(exec::EntryOp op, const ::t6::Entry &entry) {
+    llvm::StringSet<> names;
+    for (const ::t6::Scalar &scalar : entry.scalars)
+      names.insert(scalar.name);
+    for (const std::vector<::t6::Port> *ports : {&entry.inputs, &entry.outputs})
+      for (const ::t6::Port &port : *ports) {
+        const ::t6::Buffer &buffer = program.buffers[port.buffer];
+        std::vector<::t6::Extent> extents = buffer.shape;
+        extents.push_back(buffer.rangeHigh);
+        for (const ::t6::Extent &extent : extents)
+          if (!extent.isStatic() && !names.contains(extent.scalar))
+            return op.emitOpError("has no scalar '")
+                   << extent.scalar << "', which @" << buffer.name << " names";
+      }
+    return success();
   }
 
   /// `n` is the number of tokens in the run, `m` where the longest row ends.

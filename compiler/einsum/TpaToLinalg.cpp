@@ -277,7 +277,7 @@ private:
                                  op.getContext(), exec::BufferKind::Constant),
                              rewriter.getStringAttr(name), TypeAttr::get(type),
                              op.getRope(), DenseI64ArrayAttr(), StringAttr(),
-                             DenseI64ArrayAttr(), ArrayAttr());
+                             DenseI64ArrayAttr(), StringAttr(), ArrayAttr());
     }
     return exec::LoadOp::create(rewriter, op.getLoc(), type, name,
                                 ValueRange());

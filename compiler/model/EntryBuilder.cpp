@@ -123,22 +123,23 @@ LogicalResult EntryBuilder::prepare() {
   return success();
 }
 
-void EntryBuilder::declareBuffer(exec::BufferKind kind, const Twine &name,
-                                 RankedTensorType type,
-                                 ArrayRef<int64_t> stored,
-                                 ArrayRef<int64_t> range, StringRef tiedTo) {
+exec::BufferOp
+EntryBuilder::declareBuffer(exec::BufferKind kind, const Twine &name,
+                            RankedTensorType type, ArrayRef<int64_t> stored,
+                            ArrayRef<int64_t> range, StringRef tiedTo) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   SmallVector<StringRef> dims;
   for (int64_t size : type.getShape())
     dims.push_back(ShapedType::isDynamic(size) ? "n" : "");
   bool differs = !stored.empty() && stored != type.getShape();
   bufferTypes[name.str()] = type;
-  exec::BufferOp::create(
+  return exec::BufferOp::create(
       builder, loc, exec::BufferKindAttr::get(builder.getContext(), kind),
       builder.getStringAttr(name), TypeAttr::get(type), Attribute(),
       differs ? builder.getDenseI64ArrayAttr(stored) : DenseI64ArrayAttr(),
       tiedTo.empty() ? StringAttr() : builder.getStringAttr(tiedTo),
       range.empty() ? DenseI64ArrayAttr() : builder.getDenseI64ArrayAttr(range),
+      StringAttr(),
       type.hasStaticShape() ? ArrayAttr() : builder.getStrArrayAttr(dims));
 }
 
@@ -332,8 +333,8 @@ LogicalResult EntryBuilder::build(StringRef name) {
   auto rows = RankedTensorType::get({batch}, i32);
   auto input = [&](StringRef what, RankedTensorType type, int64_t low,
                    int64_t high) {
-    declareBuffer(exec::BufferKind::Input, name + "." + what, type, {},
-                  {low, high});
+    return declareBuffer(exec::BufferKind::Input, name + "." + what, type, {},
+                         {low, high});
   };
   auto output = [&](StringRef what, ArrayRef<int64_t> shape) {
     declareBuffer(exec::BufferKind::Output, name + "." + what,
@@ -345,7 +346,7 @@ LogicalResult EntryBuilder::build(StringRef name) {
   else
     input("positions", rows, 0, options.maxLength);
   if (isPrefill)
-    input("last", rows, 0, options.prefillChunk);
+    input("last", rows, 0, options.prefillChunk).setBelow("n");
   if (isLoss) {
     output("loss", {1});
     output("token_loss", {batch, tokens});

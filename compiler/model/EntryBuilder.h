@@ -52,11 +52,11 @@ private:
   static unsigned xIndex(llvm::StringRef entry) {
     return scalarsOf(entry).size() + hasCache(entry);
   }
-  void declareBuffer(exec::BufferKind kind, const llvm::Twine &name,
-                     mlir::RankedTensorType type,
-                     llvm::ArrayRef<int64_t> stored = {},
-                     llvm::ArrayRef<int64_t> range = {},
-                     llvm::StringRef tiedTo = {});
+  exec::BufferOp declareBuffer(exec::BufferKind kind, const llvm::Twine &name,
+                               mlir::RankedTensorType type,
+                               llvm::ArrayRef<int64_t> stored = {},
+                               llvm::ArrayRef<int64_t> range = {},
+                               llvm::StringRef tiedTo = {});
   std::string layerName(int64_t layer, llvm::StringRef name) const;
   mlir::Value load(mlir::OpBuilder &builder, const llvm::Twine &name,
                    mlir::ValueRange sizes = {});

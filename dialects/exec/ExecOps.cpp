@@ -60,6 +60,12 @@ LogicalResult BufferOp::verify() {
         range->front() >= range->back())
       return emitOpError(
           "range is for inputs, the bounds [lo, hi) with lo < hi");
+  // buffer_c5
+  if (std::optional<StringRef> below = getBelow())
+    if (!getRange() || below->empty())
+      return emitOpError(
+                 "below names the scalar that ends a range, but there is no ")
+             << (getRange() ? "name" : "range");
   return success();
 }
 

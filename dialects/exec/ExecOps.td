@@ -42,17 +42,20 @@ def Exec_BufferOp : Exec_Op<"buffer", [Symbol]> {
 
     `stored` is the shape in the checkpoint where it differs, `tied_to` another
     name under which a checkpoint may have the parameter, `range` the half-open
-    interval [lo, hi) of valid input elements.
+    interval [lo, hi) of valid input elements. `below` names a scalar of the
+    input's entry whose value in a run takes the place of hi.
 
     Constraints:
     - (C1) a constant has an init, and only a constant
     - (C2) only inputs and outputs have dynamic dimensions, each named in dims
     - (C3) stored is for parameters and has as many elements as the type
     - (C4) range is for inputs and holds lo < hi
+    - (C5) below is for buffers with a range, and not empty
 
     ```mlir
     exec.buffer param @"transformer.wte.weight" : tensor<256x64xf32>
     exec.buffer input @decode.tokens : tensor<1x?xi32> {dims = ["", "n"], range = array<i64: 0, 256>}
+    exec.buffer input @prefill.last : tensor<1xi32> {below = "n", range = array<i64: 0, 128>}
     ```
   }];
   let arguments = (ins Exec_BufferKindAttr:$kind, SymbolNameAttr:$sym_name,
@@ -61,6 +64,7 @@ def Exec_BufferOp : Exec_Op<"buffer", [Symbol]> {
                        OptionalAttr<DenseI64ArrayAttr>:$stored,
                        OptionalAttr<StrAttr>:$tied_to,
                        OptionalAttr<DenseI64ArrayAttr>:$range,
+                       OptionalAttr<StrAttr>:$below,
                        OptionalAttr<StrArrayAttr>:$dims);
   let assemblyFormat = "$kind $sym_name `:` $type attr-dict";
   let hasVerifier = 1;

@@ -162,6 +162,22 @@ TEST(ModelTest, RunsEntriesFromMemory) {
   expectError(t6_run(model.get(), "decode", inputs, 2), T6_USAGE_ERROR, "i33");
 }
 
+TEST(ModelTest, RefusesLogitsOfTokensThatARunLacks) {
+  ModelPtr model = openToy(toyArtifact());
+  int32_t tokens[4] = {4, 5, 6, 7}, positions[2] = {0, 0}, last[2] = {1, 0};
+  t6_tensor inputs[3] = {
+      {"last", "i32", 1, {2}, last, sizeof(last)},
+      {"positions", "i32", 1, {2}, positions, sizeof(positions)},
+      {"tokens", "i32", 2, {2, 2}, tokens, sizeof(tokens)}};
+  EXPECT_T6_OK(t6_reset(model.get()));
+  EXPECT_T6_OK(t6_run(model.get(), "prefill", inputs, 3));
+  // Within the chunk, which is all that a fixed range could tell.
+  last[1] = 2;
+  static_assert(kToyChunk > 2, "the value is one that a longer run allows");
+  expectError(t6_run(model.get(), "prefill", inputs, 3), T6_USAGE_ERROR,
+              "input 'last' has the value 2 at index 1, not in [0, 2)");
+}
+
 TEST(ModelTest, RunsEntriesFromFiles) {
   ModelPtr model = openToy(toyArtifact());
   std::vector<int32_t> tokens = {1, 2, 3, 4, 5, 6}, targets = tokens;

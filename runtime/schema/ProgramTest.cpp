@@ -51,6 +51,17 @@ TEST(Program, ResolvesScalarsAndSizes) {
   EXPECT_EQ(program->findEntry("other"), -1);
 }
 
+TEST(Program, EndsRangesAtScalars) {
+  json root = validJson();
+  root[json::json_pointer("/buffers/5/range")] = {0, "n"};
+  absl::StatusOr<Program> program = parseProgram(root.dump());
+  ASSERT_TRUE(program.ok()) << program.status();
+  const Buffer &positions = program->buffers[5];
+  EXPECT_TRUE(positions.hasRange);
+  EXPECT_EQ(positions.rangeHigh.at({3, 8}), 3);
+  EXPECT_EQ(json::parse(serializeProgram(*program)), root);
+}
+
 TEST(Program, CountsWorkgroups) {
   absl::StatusOr<Program> program = parseProgram(validJson().dump());
   ASSERT_TRUE(program.ok()) << program.status();

@@ -111,6 +111,20 @@ echo "== t6: files and outputs"
 loss=("$t6" run tiny.t6x --entry loss "${weights[@]}")
 refuse 2 "inputs.safetensors: entry 'loss': input 'tokens'" "${loss[@]}" --inputs inputs.safetensors --outputs out.safetensors
 "$tpa_opt" "$tiny/config.json" --batch=2 -o tiny.t6x
+# Tokens past the end of this run, although within the chunk.
+python3 - last.safetensors <<'P'
+import json, struct, sys
+values = {"tokens": ([2, 3], [1] * 6), "positions": ([2], [0, 0]), "last": ([2], [2, 3])}
+data, header = b"", {}
+for name, (shape, numbers) in values.items():
+    begin = len(data)
+    data += struct.pack(f"<{len(numbers)}i", *numbers)
+    header[name] = {"dtype": "I32", "shape": shape, "data_offsets": [begin, len(data)]}
+text = json.dumps(header).encode()
+open(sys.argv[1], "wb").write(struct.pack("<Q", len(text)) + text + data)
+P
+refuse 2 "last.safetensors: entry 'prefill': input 'last' has the value 3 at index 1, not in \[0, 3\)" \
+  "$t6" run tiny.t6x --entry prefill "${weights[@]}" --inputs last.safetensors --outputs out.safetensors
 refuse 1 'cannot write /dev/full' "${loss[@]}" --inputs inputs.safetensors --outputs /dev/full
 refuse 1 'cannot write /nonexistent/o' "${loss[@]}" --inputs inputs.safetensors --outputs /nonexistent/o
 refuse 1 'absent.safetensors' "${loss[@]}" --inputs absent.safetensors --outputs out.safetensors

@@ -24,13 +24,13 @@ public:
   explicit Builder(Program &program) : program(program) {}
 
   int buffer(const std::string &name, BufferKind kind, DType dtype, Shape shape,
-             int64_t rangeHigh = 0, int64_t rangeLow = 0) {
+             Extent rangeHigh = 0, int64_t rangeLow = 0) {
     Buffer buffer;
     buffer.name = name;
     buffer.kind = kind;
     buffer.dtype = dtype;
     buffer.shape = std::move(shape);
-    buffer.hasRange = rangeHigh > 0;
+    buffer.hasRange = rangeHigh.value > 0 || !rangeHigh.isStatic();
     buffer.rangeLow = rangeLow;
     buffer.rangeHigh = rangeHigh;
     program.buffers.push_back(buffer);
@@ -88,7 +88,7 @@ void addPrefill(Builder &build, int cache, int scale) {
   int positions = build.buffer("prefill.positions", BufferKind::Input,
                                DType::I32, {kToyBatch}, kToyLength);
   int last = build.buffer("prefill.last", BufferKind::Input, DType::I32,
-                          {kToyBatch}, kToyChunk);
+                          {kToyBatch}, kN);
   int logits = build.buffer("prefill.logits", BufferKind::Output, DType::F32,
                             {kToyBatch, kToyVocab});
   Entry entry;

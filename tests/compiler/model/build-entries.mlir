@@ -35,7 +35,7 @@
 // CHECK: return %{{.*}}, %[[NEW0]], %[[NEW1]],
 // CHECK: exec.buffer input @prefill.tokens : tensor<1x?xi32> {dims = ["", "n"], range = array<i64: 0, 50>}
 // CHECK: exec.buffer input @prefill.positions : tensor<1xi32> {range = array<i64: 0, 64>}
-// CHECK: exec.buffer input @prefill.last : tensor<1xi32> {range = array<i64: 0, 64>}
+// CHECK: exec.buffer input @prefill.last : tensor<1xi32> {below = "n", range = array<i64: 0, 64>}
 // CHECK: exec.buffer output @prefill.logits : tensor<1x50xf32>
 // CHECK: exec.entry @prefill scalars ["n", "m"] maxima [64, 64]
 // CHECK: %[[X0:.*]] = t6.embedding

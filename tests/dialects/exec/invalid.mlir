@@ -71,6 +71,16 @@ exec.buffer input @buffer_c4_bounds : tensor<2xi32> {range = array<i64: 256>}
 
 // -----
 
+// expected-error @below {{'exec.buffer' op below names the scalar that ends a range, but there is no range}}
+exec.buffer input @buffer_c5_range : tensor<2xi32> {below = "n"}
+
+// -----
+
+// expected-error @below {{'exec.buffer' op below names the scalar that ends a range, but there is no name}}
+exec.buffer input @buffer_c5_name : tensor<2xi32> {below = "", range = array<i64: 0, 256>}
+
+// -----
+
 // expected-error @below {{'exec.entry' op 1 scalars, 2 maxima and 2 region arguments must agree in number}}
 exec.entry @entry_c1_scalars scalars ["n"] maxima [1, 2] {
 ^bb0(%n: index, %m: index):

@@ -10,6 +10,8 @@ exec.buffer state @cache.0.a_k : tensor<1x1024x2x34xf32>
 exec.buffer constant @table : tensor<2xf32> {init = dense<1.0> : tensor<2xf32>}
 // CHECK: exec.buffer input @decode.tokens : tensor<1x?xi32> {dims = ["", "n"], range = array<i64: 0, 256>}
 exec.buffer input @decode.tokens : tensor<1x?xi32> {dims = ["", "n"], range = array<i64: 0, 256>}
+// CHECK: exec.buffer input @prefill.last : tensor<1xi32> {below = "n", range = array<i64: 0, 128>}
+exec.buffer input @prefill.last : tensor<1xi32> {below = "n", range = array<i64: 0, 128>}
 // CHECK: exec.buffer output @decode.logits : tensor<1x256xf32>
 exec.buffer output @decode.logits : tensor<1x256xf32>
 // CHECK: exec.buffer arena @decode.arena : tensor<65536xi8>
