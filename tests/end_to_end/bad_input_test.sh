@@ -56,6 +56,8 @@ compile 2 "CPU 'x86-64' has no AVX2" config.json --cpu=x86-64
 compile 2 '--target=cuda is not supported' config.json --target=cuda
 compile 2 '--dtype=f64 is not supported' config.json --dtype=f64
 compile 2 '--batch=0 ' config.json --batch=0
+compile 2 "'two' value invalid" config.json --batch=two
+compile 2 "'--bach=2'. HINT: did you mean --batch=2" config.json --bach=2
 compile 2 '--max-length=-1 ' config.json --max-length=-1
 compile 2 '--prefill-chunk=0 ' config.json --prefill-chunk=0
 compile 2 '--entries=lose ' config.json --entries=lose

@@ -226,6 +226,41 @@ parseCompilation(StringRef output) {
   return std::optional<Compilation>(compilation);
 }
 
+/// LLVM's parsers of values say themselves, on stderr, which flag is wrong.
+constexpr StringRef badValue = "a flag has no valid value";
+constexpr StringRef seeHelp = "tpa-opt --help lists all flags";
+
+/// Parses the command line; where LLVM would exit with 1, the result is
+/// failure.
+static LogicalResult parseFlags(int argc, char **argv, StringRef help) {
+  std::string text;
+  llvm::raw_string_ostream errors(text);
+  if (cl::ParseCommandLineOptions(argc, argv, help, &errors))
+    return success();
+  auto [first, second] = StringRef(text).split('\n');
+  StringRef what = first.split(": ").second.split(".  Try: ").first.rtrim('!');
+  StringRef nearest = second.split("Did you mean '").second.split('\'').first;
+  fail((what.empty() ? badValue : what) + ". HINT: " +
+       (nearest.empty() ? "" : "did you mean " + nearest + "? ") + seeHelp);
+  return failure();
+}
+
+/// Adds the passes that the flags ask for.
+static LogicalResult addPasses(const MlirOptMainConfig &flags,
+                               PassManager &passes) {
+  std::string text;
+  ScopedDiagnosticHandler errors(
+      passes.getContext(),
+      [&](Diagnostic &diagnostic) { text = diagnostic.str(); });
+  if (succeeded(flags.setupPassPipeline(passes)))
+    return success();
+  // Text of a pipeline is quoted on the lines after the message.
+  auto [place, message] = StringRef(text).split(": error: ");
+  StringRef what = (message.empty() ? place : message).split('\n').first;
+  fail((what.empty() ? badValue : what) + ". HINT: " + seeHelp);
+  return failure();
+}
+
 /// Without the operation that an error is about, which can be a whole program;
 /// --mlir-print-op-on-diagnostic brings it back.
 static void shortenDiagnostics() {
@@ -275,8 +310,19 @@ int main(int argc, char **argv) {
       "Compiler for Tensor Product Attention and T6 models";
   std::string help = registerCLIOptions(name, registry);
   shortenDiagnostics();
-  auto [input, output] = parseCLIOptions(argc, argv, help);
-  MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
+  cl::opt<std::string> input(cl::Positional, cl::desc("<input file>"),
+                             cl::init("-"));
+  cl::opt<std::string> output("o", cl::desc("Output filename"),
+                              cl::value_desc("filename"), cl::init("-"));
+  if (failed(parseFlags(argc, argv, help)))
+    return kUsageError;
+  const MlirOptMainConfig flags = MlirOptMainConfig::createFromCLOptions();
+  MlirOptMainConfig config = flags;
+  bool passesExist = true;
+  config.setPassPipelineSetupFn([&](PassManager &passes) {
+    passesExist = succeeded(addPasses(flags, passes));
+    return success(passesExist);
+  });
 
   auto compilation = parseCompilation(output);
   if (failed(compilation))
@@ -313,5 +359,6 @@ int main(int argc, char **argv) {
   if (toArtifact)
     return asMainReturnCode(
         MlirOptMain(llvm::nulls(), std::move(file), registry, config));
-  return printTo(output, std::move(file), registry, config);
+  int code = printTo(output, std::move(file), registry, config);
+  return passesExist ? code : kUsageError;
 }
