@@ -13,7 +13,8 @@ def PlanBuffers : Pass<"exec-plan-buffers", "mlir::ModuleOp"> {
     views of their buffers; a result that is stored is computed in its buffer;
     every other new tensor gets a place in the entry's arena, which it shares with
     tensors that are dead when it lives (first fit, by 64 bytes, at the scalars'
-    maxima). In-place updates are checked: nothing may read the old value later.
+    maxima). In-place updates are checked: nothing may read the old value later, by
+    this load or another, and only states and outputs are written.
 
     Example: tests/compiler/exec/plan-buffers.mlir
   }];

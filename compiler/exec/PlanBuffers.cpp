@@ -40,6 +40,9 @@ private:
   LogicalResult inlineCalls();
   LogicalResult assignStores();
   LogicalResult checkUpdates();
+  LogicalResult checkBuffers();
+  LogicalResult checkLoads(OpResult written, StringRef buffer,
+                           ArrayRef<Operation *> accesses);
   LogicalResult assignArena();
   void rewrite();
 
@@ -146,6 +149,61 @@ LogicalResult EntryPlanner::checkUpdates() {
   return success();
 }
 
+/// Loads of a buffer share its memory, so that a dispatch which writes there
+/// changes them all. Only the load that it updates may know of that, and those
+/// that follow a store of what it writes. `accesses` are loads and stores.
+LogicalResult EntryPlanner::checkLoads(OpResult written, StringRef buffer,
+                                       ArrayRef<Operation *> accesses) {
+  Operation *dispatch = written.getOwner();
+  for (Operation *access : accesses) {
+    if (isa<exec::StoreOp>(access) && time[access] > time[dispatch])
+      break;
+    auto load = dyn_cast<exec::LoadOp>(access);
+    if (!load || load.getResult() == rootOf(written))
+      continue;
+    for (Operation *user : load.getResult().getUsers())
+      if (time[user] >= time[dispatch]) {
+        InFlightDiagnostic error = dispatch->emitOpError("writes to @")
+                                   << buffer
+                                   << ", whose old value is still needed";
+        error.attachNote(load.getLoc()) << "the load of the old value";
+        return error;
+      }
+  }
+  return success();
+}
+
+/// Dispatches that write outside of the arena write what may change, and what
+/// nobody needs any more.
+LogicalResult EntryPlanner::checkBuffers() {
+  llvm::StringMap<exec::BufferKind> kinds;
+  for (auto buffer : module.getOps<exec::BufferOp>())
+    kinds[buffer.getSymName()] = buffer.getKind();
+  llvm::StringMap<SmallVector<Operation *>> accesses;
+  for (Operation &op : body()) {
+    if (auto load = dyn_cast<exec::LoadOp>(op))
+      accesses[load.getBuffer()].push_back(&op);
+    if (auto store = dyn_cast<exec::StoreOp>(op))
+      accesses[store.getBuffer()].push_back(&op);
+  }
+  for (auto dispatch : body().getOps<exec::DispatchOp>())
+    for (OpResult result : dispatch->getResults()) {
+      auto place = places.find(rootOf(result));
+      if (place == places.end())
+        continue;
+      StringRef buffer = place->second.buffer;
+      auto kind = kinds.find(buffer);
+      if (kind != kinds.end() && kind->second != exec::BufferKind::State &&
+          kind->second != exec::BufferKind::Output)
+        return dispatch.emitOpError("writes to @")
+               << buffer << ", but " << stringifyBufferKind(kind->second)
+               << " buffers never change";
+      if (failed(checkLoads(result, buffer, accesses[buffer])))
+        return failure();
+    }
+  return success();
+}
+
 FailureOr<int64_t> EntryPlanner::bytesOf(tensor::EmptyOp op) {
   auto type = op.getType();
   int64_t bytes = type.getElementTypeBitWidth() / 8;
@@ -233,7 +291,7 @@ void EntryPlanner::rewrite() {
 
 LogicalResult EntryPlanner::plan() {
   if (failed(inlineCalls()) || failed(assignStores()) ||
-      failed(checkUpdates()) || failed(assignArena()))
+      failed(checkUpdates()) || failed(checkBuffers()) || failed(assignArena()))
     return failure();
   rewrite();
   if (arena.size() == 0)

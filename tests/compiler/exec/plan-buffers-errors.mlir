@@ -27,6 +27,85 @@ exec.entry @store_after_update scalars [] maxima [] {
 
 // -----
 
+// Two loads are one memory: the second would see the update.
+exec.buffer state @s : tensor<3xf32>
+exec.buffer output @y : tensor<3xf32>
+exec.entry @other_load scalars [] maxima [] {
+  %s = exec.load @s : tensor<3xf32>
+  // expected-note@+1 {{the load of the old value}}
+  %t = exec.load @s : tensor<3xf32>
+  %e = tensor.empty() : tensor<3xf32>
+  // expected-error@+1 {{writes to @s, whose old value is still needed}}
+  %new = exec.dispatch @append writes(%s : tensor<3xf32>) -> tensor<3xf32>
+  %y = exec.dispatch @old reads(%t : tensor<3xf32>) writes(%e : tensor<3xf32>) -> tensor<3xf32>
+  exec.store %new, @s : tensor<3xf32>
+  exec.store %y, @y : tensor<3xf32>
+}
+
+// -----
+
+// A kernel does not expect what it reads to be what it writes.
+exec.buffer state @s : tensor<3xf32>
+exec.entry @other_load_in_update scalars [] maxima [] {
+  %s = exec.load @s : tensor<3xf32>
+  // expected-note@+1 {{the load of the old value}}
+  %t = exec.load @s : tensor<3xf32>
+  // expected-error@+1 {{writes to @s, whose old value is still needed}}
+  %new = exec.dispatch @shift reads(%t : tensor<3xf32>) writes(%s : tensor<3xf32>) -> tensor<3xf32>
+  exec.store %new, @s : tensor<3xf32>
+}
+
+// -----
+
+// Until the store, a load asks for the old value.
+exec.buffer state @s : tensor<3xf32>
+exec.buffer output @y : tensor<3xf32>
+exec.entry @load_before_store scalars [] maxima [] {
+  %s = exec.load @s : tensor<3xf32>
+  %e = tensor.empty() : tensor<3xf32>
+  // expected-error@+1 {{writes to @s, whose old value is still needed}}
+  %new = exec.dispatch @append writes(%s : tensor<3xf32>) -> tensor<3xf32>
+  // expected-note@+1 {{the load of the old value}}
+  %t = exec.load @s : tensor<3xf32>
+  %y = exec.dispatch @old reads(%t : tensor<3xf32>) writes(%e : tensor<3xf32>) -> tensor<3xf32>
+  exec.store %new, @s : tensor<3xf32>
+  exec.store %y, @y : tensor<3xf32>
+}
+
+// -----
+
+// New memory that is stored is the buffer's own.
+exec.buffer state @s : tensor<3xf32>
+exec.entry @replace scalars [] maxima [] {
+  // expected-note@+1 {{the load of the old value}}
+  %s = exec.load @s : tensor<3xf32>
+  %e = tensor.empty() : tensor<3xf32>
+  // expected-error@+1 {{writes to @s, whose old value is still needed}}
+  %new = exec.dispatch @reverse reads(%s : tensor<3xf32>) writes(%e : tensor<3xf32>) -> tensor<3xf32>
+  exec.store %new, @s : tensor<3xf32>
+}
+
+// -----
+
+exec.buffer param @w : tensor<3xf32>
+exec.entry @update_param scalars [] maxima [] {
+  %w = exec.load @w : tensor<3xf32>
+  // expected-error@+1 {{writes to @w, but param buffers never change}}
+  %new = exec.dispatch @append writes(%w : tensor<3xf32>) -> tensor<3xf32>
+}
+
+// -----
+
+exec.buffer param @w : tensor<3xf32>
+exec.entry @store_param scalars [] maxima [] {
+  %e = tensor.empty() : tensor<3xf32>
+  // expected-error@+1 {{writes to @w, but param buffers never change}}
+  %new = exec.dispatch @train writes(%e : tensor<3xf32>) -> tensor<3xf32>
+  exec.store %new, @w : tensor<3xf32>
+}
+
+// -----
+
 exec.buffer input @x : tensor<3xf32>
 exec.buffer output @y : tensor<3xf32>
 exec.entry @copy scalars [] maxima [] {

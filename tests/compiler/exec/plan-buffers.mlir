@@ -90,6 +90,24 @@ exec.entry @e scalars [] maxima [] {
 
 // -----
 
+// A load after the store gives what was stored: it is no second load of the old value.
+// CHECK-LABEL: exec.entry @e
+// CHECK: %[[S:.*]] = exec.view @s at 0 : memref<3xf32>
+// CHECK: exec.dispatch @a writes(%[[S]] :
+// CHECK: %[[T:.*]] = exec.view @s at 0 : memref<3xf32>
+// CHECK: exec.dispatch @b writes(%[[T]] :
+exec.buffer state @s : tensor<3xf32>
+exec.entry @e scalars [] maxima [] {
+  %s = exec.load @s : tensor<3xf32>
+  %a = exec.dispatch @a writes(%s : tensor<3xf32>) -> tensor<3xf32>
+  exec.store %a, @s : tensor<3xf32>
+  %t = exec.load @s : tensor<3xf32>
+  %b = exec.dispatch @b writes(%t : tensor<3xf32>) -> tensor<3xf32>
+  exec.store %b, @s : tensor<3xf32>
+}
+
+// -----
+
 // Kernels are kept, also without a call.
 // CHECK: func.func private @kernel
 func.func private @kernel(%x: tensor<3xf32>) -> tensor<3xf32> attributes {exec.kernel} {
