@@ -1,5 +1,8 @@
+//===- ProgramBuilder.cpp - The program.json of a planned module ----------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The program.json of a planned module.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/artifact/ProgramBuilder.h"
 #include "compiler/artifact/RopeTable.h"

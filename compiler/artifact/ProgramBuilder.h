@@ -1,5 +1,8 @@
+//===- ProgramBuilder.h - The program.json of a planned module --*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The program.json of a planned module.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_ARTIFACT_PROGRAMBUILDER_H
 #define TPA_COMPILER_ARTIFACT_PROGRAMBUILDER_H

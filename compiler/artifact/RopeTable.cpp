@@ -1,5 +1,8 @@
+//===- RopeTable.cpp - Cosines and sines of a rotary embedding ------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Cosines and sines of a rotary embedding.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/artifact/RopeTable.h"
 #include "llvm/ADT/APFloat.h"

@@ -1,5 +1,8 @@
+//===- RopeTable.h - Cosines and sines of a rotary embedding ----*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Cosines and sines of a rotary embedding.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_ARTIFACT_ROPETABLE_H
 #define TPA_COMPILER_ARTIFACT_ROPETABLE_H

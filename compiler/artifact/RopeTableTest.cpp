@@ -1,5 +1,8 @@
+//===- RopeTableTest.cpp - Rotary tables against double precision ---------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Rotary tables against double precision.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/artifact/RopeTable.h"
 #include "mlir/IR/Builders.h"

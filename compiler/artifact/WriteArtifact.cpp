@@ -1,5 +1,8 @@
+//===- WriteArtifact.cpp - Writes a compiled module as a .t6x artifact ----===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Writes a compiled module as a .t6x artifact.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/artifact/WriteArtifact.h"
 #include "compiler/artifact/ProgramBuilder.h"

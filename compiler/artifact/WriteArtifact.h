@@ -1,5 +1,12 @@
+//===- WriteArtifact.h - Module to .t6x artifact ----------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Writes a compiled module as a .t6x artifact.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_ARTIFACT_WRITEARTIFACT_H
 #define TPA_COMPILER_ARTIFACT_WRITEARTIFACT_H

@@ -1,5 +1,12 @@
+//===- ZipWriter.cpp - Zips of stored, aligned entries --------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Writes zip files of stored, aligned entries (PKWARE APPNOTE 6.3, 4.3).
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/artifact/ZipWriter.h"
 #include "llvm/ADT/StringExtras.h"

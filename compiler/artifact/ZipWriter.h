@@ -1,5 +1,12 @@
+//===- ZipWriter.h - Zips of stored, aligned entries ------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Writes zip files of stored, aligned entries.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_ARTIFACT_ZIPWRITER_H
 #define TPA_COMPILER_ARTIFACT_ZIPWRITER_H

@@ -1,5 +1,8 @@
+//===- ZipWriterTest.cpp - Archives of the writer, read by libzip ---------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Archives of the writer, read by libzip.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/artifact/ZipWriter.h"
 #include <gtest/gtest.h>

@@ -1,5 +1,12 @@
+//===- ComposeAttention.cpp - Attention over factors ----------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Writes attention over the factors of its operands; decides what is cached.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/einsum/Passes.h"
 #include "dialects/tpa/Equation.h"

@@ -1,5 +1,12 @@
+//===- ContractPairwise.cpp - The order of contractions -------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Splits einsums into contractions of two operands, cheapest order first.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/einsum/Passes.h"
 #include "dialects/tpa/Equation.h"

@@ -1,5 +1,12 @@
+//===- ExpandAttention.cpp - Attention as einsums -------------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Writes attention as einsums, a mask and a softmax, and sugar as einsums.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/einsum/LinalgBuilder.h"
 #include "compiler/einsum/Passes.h"

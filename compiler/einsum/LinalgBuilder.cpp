@@ -1,5 +1,8 @@
+//===- LinalgBuilder.cpp - Shorthands to build linalg.generic on tensors --===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Shorthands to build linalg.generic on tensors.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/einsum/LinalgBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,5 +1,12 @@
+//===- LinalgBuilder.h - Builds linalg.generic ------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Shorthands to build linalg.generic on tensors.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_EINSUM_LINALGBUILDER_H
 #define TPA_COMPILER_EINSUM_LINALGBUILDER_H

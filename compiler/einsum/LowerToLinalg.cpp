@@ -1,5 +1,8 @@
+//===- LowerToLinalg.cpp - Lowers tensor operations to linalg -------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Lowers tensor operations to linalg.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/einsum/LoweringPatterns.h"
 #include "compiler/einsum/Passes.h"

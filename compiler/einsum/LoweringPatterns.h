@@ -1,5 +1,12 @@
+//===- LoweringPatterns.h - Patterns, by dialect ----------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Pattern sets of tpa-lower-to-linalg, one per dialect.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_EINSUM_LOWERINGPATTERNS_H
 #define TPA_COMPILER_EINSUM_LOWERINGPATTERNS_H

@@ -1,5 +1,12 @@
+//===- Passes.h - Passes from attention to linalg ---------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Passes from attention to pairwise contractions to linalg.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_EINSUM_PASSES_H
 #define TPA_COMPILER_EINSUM_PASSES_H

@@ -1,5 +1,12 @@
+//===- Passes.td - Passes from attention to linalg ---------*- tablegen -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Passes from attention to pairwise contractions to linalg.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_EINSUM_PASSES_TD
 #define TPA_COMPILER_EINSUM_PASSES_TD

@@ -1,5 +1,12 @@
+//===- T6ToLinalg.cpp - Lowers the t6 dialect to linalg -------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Lowers the layers and the cache of the t6 dialect to linalg.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/einsum/LinalgBuilder.h"
 #include "compiler/einsum/LoweringPatterns.h"

@@ -1,5 +1,8 @@
+//===- TpaToLinalg.cpp - Lowers einsum, softmax and rope to linalg --------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Lowers einsum, softmax and rope to linalg.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/einsum/LinalgBuilder.h"
 #include "compiler/einsum/LoweringPatterns.h"

@@ -1,5 +1,12 @@
+//===- Arena.cpp - Places of blocks in an arena ---------------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Places blocks with known lifetimes in one arena, first fit.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/exec/Arena.h"
 #include <algorithm>

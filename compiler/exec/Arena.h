@@ -1,5 +1,12 @@
+//===- Arena.h - Places of blocks in an arena -------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Places blocks with known lifetimes in one arena, first fit.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_EXEC_ARENA_H
 #define TPA_COMPILER_EXEC_ARENA_H

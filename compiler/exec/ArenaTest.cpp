@@ -1,5 +1,8 @@
+//===- ArenaTest.cpp - Places of blocks in an arena -----------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Places of blocks in an arena.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/exec/Arena.h"
 #include <algorithm>

@@ -1,5 +1,8 @@
+//===- BufferizeKernels.cpp - Lets kernels read and write memory ----------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Lets kernels read and write memory.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/exec/Passes.h"
 #include "dialects/exec/ExecDialect.h"

@@ -1,5 +1,12 @@
+//===- Passes.h - Passes from tensors to memory -----------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Passes from dispatches on tensors to dispatches on memory.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_EXEC_PASSES_H
 #define TPA_COMPILER_EXEC_PASSES_H

@@ -1,5 +1,12 @@
+//===- Passes.td - Passes from tensors to memory -----------*- tablegen -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Passes from dispatches on tensors to dispatches on memory.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_EXEC_PASSES_TD
 #define TPA_COMPILER_EXEC_PASSES_TD

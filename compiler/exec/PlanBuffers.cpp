@@ -1,5 +1,8 @@
+//===- PlanBuffers.cpp - Gives every tensor of an entry a place in memory -===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Gives every tensor of an entry a place in memory.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/exec/Arena.h"
 #include "compiler/exec/Passes.h"

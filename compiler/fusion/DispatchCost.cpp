@@ -1,5 +1,8 @@
+//===- DispatchCost.cpp - Bytes and operations of the work in a dispatch --===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Bytes and operations of the work in a dispatch.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/fusion/DispatchCost.h"
 #include "compiler/fusion/DynamicSizes.h"

@@ -1,5 +1,12 @@
+//===- DispatchCost.h - Bytes and operations --------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Bytes and operations of the work in a dispatch.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_FUSION_DISPATCHCOST_H
 #define TPA_COMPILER_FUSION_DISPATCHCOST_H

@@ -1,5 +1,12 @@
+//===- DynamicSizes.cpp - Sizes from an entry -----------------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Where dynamic sizes come from: the scalars of an entry.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/fusion/DynamicSizes.h"
 #include "dialects/exec/ExecDialect.h"

@@ -1,5 +1,12 @@
+//===- DynamicSizes.h - Sizes from an entry ---------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Where dynamic sizes come from: the scalars of an entry.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_FUSION_DYNAMICSIZES_H
 #define TPA_COMPILER_FUSION_DYNAMICSIZES_H

@@ -1,5 +1,12 @@
+//===- FormDispatches.cpp - Work to kernels and dispatches ----------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Outlines work into kernels and leaves dispatches.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/fusion/DispatchCost.h"
 #include "compiler/fusion/DynamicSizes.h"

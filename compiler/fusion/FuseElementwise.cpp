@@ -1,5 +1,12 @@
+//===- FuseElementwise.cpp - Fuses pointwise producers --------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Fuses pointwise producers into their only consumer.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/fusion/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"

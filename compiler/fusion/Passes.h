@@ -1,5 +1,8 @@
+//===- Passes.h - Passes from linalg to dispatches --------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Passes from linalg to dispatches.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_FUSION_PASSES_H
 #define TPA_COMPILER_FUSION_PASSES_H

@@ -1,5 +1,8 @@
+//===- Passes.td - Passes from linalg to dispatches --------*- tablegen -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Passes from linalg to dispatches.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_FUSION_PASSES_TD
 #define TPA_COMPILER_FUSION_PASSES_TD

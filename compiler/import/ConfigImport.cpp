@@ -1,5 +1,12 @@
+//===- ConfigImport.cpp - Models from config.json -------------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Model definitions from a checkpoint's config.json.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/import/ConfigImport.h"
 #include "compiler/import/ConfigReader.h"

@@ -1,5 +1,12 @@
+//===- ConfigImport.h - Models from config.json -----------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Model definitions from a checkpoint's config.json.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_IMPORT_CONFIGIMPORT_H
 #define TPA_COMPILER_IMPORT_CONFIGIMPORT_H

@@ -1,5 +1,8 @@
+//===- ConfigImportTest.cpp - Tests of model definitions from config.json -===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Tests of model definitions from config.json.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/import/ConfigImport.h"
 #include "compiler/einsum/Passes.h"

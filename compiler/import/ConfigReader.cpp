@@ -1,5 +1,8 @@
+//===- ConfigReader.cpp - Checked access to the keys of a config.json -----===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Checked access to the keys of a config.json.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/import/ConfigReader.h"
 #include "mlir/IR/Location.h"

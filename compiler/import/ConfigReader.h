@@ -1,5 +1,12 @@
+//===- ConfigReader.h - Keys of a config.json -------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Checked access to the keys of a config.json.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_IMPORT_CONFIGREADER_H
 #define TPA_COMPILER_IMPORT_CONFIGREADER_H

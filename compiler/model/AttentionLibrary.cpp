@@ -1,5 +1,12 @@
+//===- AttentionLibrary.cpp - Built-in attentions -------------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // The attention functions of models/attention, carried inside the compiler.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/model/AttentionLibrary.h"
 #include "mlir/Parser/Parser.h"

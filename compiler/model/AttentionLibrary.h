@@ -1,5 +1,12 @@
+//===- AttentionLibrary.h - Built-in attentions -----------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // The attention functions of models/attention, carried inside the compiler.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_MODEL_ATTENTIONLIBRARY_H
 #define TPA_COMPILER_MODEL_ATTENTIONLIBRARY_H

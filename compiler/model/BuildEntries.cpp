@@ -1,5 +1,12 @@
+//===- BuildEntries.cpp - Model to prefill, decode and loss ---------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Derives prefill, decode and loss from an instantiated model.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/model/EntryBuilder.h"
 #include "compiler/model/Passes.h"

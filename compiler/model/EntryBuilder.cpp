@@ -1,5 +1,12 @@
+//===- EntryBuilder.cpp - The entries of a model --------------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Builds the entries of a model around its attention function.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/model/EntryBuilder.h"
 #include "compiler/model/Specialize.h"

@@ -1,5 +1,12 @@
+//===- EntryBuilder.h - The entries of a model ------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Builds the entries of a model around its attention function.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_MODEL_ENTRYBUILDER_H
 #define TPA_COMPILER_MODEL_ENTRYBUILDER_H

@@ -1,5 +1,12 @@
+//===- InstantiateModel.cpp - The sizes of an attention -------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Gives the attention function of a model its sizes.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/model/AttentionLibrary.h"
 #include "compiler/model/Passes.h"

@@ -1,5 +1,12 @@
+//===- Passes.h - Passes from model to entries ------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Passes from a model definition to the tensor functions of its entries.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_MODEL_PASSES_H
 #define TPA_COMPILER_MODEL_PASSES_H

@@ -1,5 +1,12 @@
+//===- Specialize.cpp - Shapes of a function ------------------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Shape inference over a function: argument types decide all others.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/model/Specialize.h"
 #include "dialects/t6/T6Dialect.h"

@@ -1,5 +1,12 @@
+//===- Specialize.h - Shapes of a function ----------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Shape inference over a function: argument types decide all others.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_MODEL_SPECIALIZE_H
 #define TPA_COMPILER_MODEL_SPECIALIZE_H

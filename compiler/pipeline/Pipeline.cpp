@@ -1,5 +1,12 @@
+//===- Pipeline.cpp - The phases of compilation ---------------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // The phases of compilation, from a model definition to kernels.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/pipeline/Pipeline.h"
 #include "compiler/codegen/cpu/Passes.h"

@@ -1,5 +1,12 @@
+//===- Pipeline.h - The phases of compilation -------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // The phases of compilation, from a model definition to kernels.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_PIPELINE_PIPELINE_H
 #define TPA_COMPILER_PIPELINE_PIPELINE_H

@@ -1,5 +1,12 @@
+//===- Registration.cpp - Dialects and passes -----------------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // The one list of dialects and passes that every tool registers.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/pipeline/Registration.h"
 #include "compiler/codegen/cpu/Passes.h"

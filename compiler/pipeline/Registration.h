@@ -1,5 +1,12 @@
+//===- Registration.h - Dialects and passes ---------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // The one list of dialects and passes that every tool registers.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_PIPELINE_REGISTRATION_H
 #define TPA_COMPILER_PIPELINE_REGISTRATION_H

@@ -1,5 +1,8 @@
+//===- ExecDialect.cpp - Registration of the exec dialect -----------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Registration of the exec dialect.
+//
+//===----------------------------------------------------------------------===//
 
 #include "dialects/exec/ExecDialect.h"
 #include "mlir/IR/Builders.h"

@@ -1,5 +1,8 @@
+//===- ExecDialect.h - The exec dialect: what the runtime sees --*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The exec dialect: what the runtime sees.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_DIALECTS_EXEC_EXECDIALECT_H
 #define TPA_DIALECTS_EXEC_EXECDIALECT_H

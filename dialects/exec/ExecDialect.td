@@ -1,5 +1,12 @@
+//===- ExecDialect.td - The exec dialect -------------------*- tablegen -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // The exec dialect: what the runtime sees.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_DIALECTS_EXEC_EXECDIALECT_TD
 #define TPA_DIALECTS_EXEC_EXECDIALECT_TD

@@ -1,6 +1,13 @@
+//===- ExecOps.cpp - Verifiers of the exec operations ---------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Verifiers of the exec operations; the labels (Cn) are those of each
 // operation's description.
+//
+//===----------------------------------------------------------------------===//
 
 #include "dialects/exec/ExecDialect.h"
 #include "mlir/IR/Builders.h"

@@ -1,5 +1,8 @@
+//===- ExecOps.td - Operations of the exec dialect ---------*- tablegen -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Operations of the exec dialect.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_DIALECTS_EXEC_EXECOPS_TD
 #define TPA_DIALECTS_EXEC_EXECOPS_TD

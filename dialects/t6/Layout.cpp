@@ -1,5 +1,12 @@
+//===- Layout.cpp - Layouts of parameters ---------------------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Parameter layouts such as "(H R_Q) C": named sizes, grouped as stored.
+//
+//===----------------------------------------------------------------------===//
 
 #include "dialects/t6/Layout.h"
 #include "llvm/ADT/StringExtras.h"

@@ -1,5 +1,12 @@
+//===- Layout.h - Layouts of parameters -------------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Parameter layouts such as "(H R_Q) C": named sizes, grouped as stored.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_DIALECTS_T6_LAYOUT_H
 #define TPA_DIALECTS_T6_LAYOUT_H

@@ -1,5 +1,8 @@
+//===- LayoutTest.cpp - Parsing and evaluation of parameter layouts -------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Parsing and evaluation of parameter layouts.
+//
+//===----------------------------------------------------------------------===//
 
 #include "dialects/t6/Layout.h"
 #include "mlir/IR/Builders.h"

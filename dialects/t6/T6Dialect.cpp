@@ -1,5 +1,8 @@
+//===- T6Dialect.cpp - Registration of the t6 dialect ---------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Registration of the t6 dialect.
+//
+//===----------------------------------------------------------------------===//
 
 #include "dialects/t6/T6Dialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,5 +1,12 @@
+//===- T6Dialect.h - The t6 dialect -----------------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // The t6 dialect: the model graph around an attention function.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_DIALECTS_T6_T6DIALECT_H
 #define TPA_DIALECTS_T6_T6DIALECT_H

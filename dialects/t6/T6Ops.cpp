@@ -1,6 +1,13 @@
+//===- T6Ops.cpp - Shapes and verifiers of t6 operations ------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Shape inference and verifiers of the t6 operations; the labels (Cn) are those
 // of each operation's description.
+//
+//===----------------------------------------------------------------------===//
 
 #include "dialects/t6/Layout.h"
 #include "dialects/t6/T6Dialect.h"

@@ -1,5 +1,8 @@
+//===- T6Ops.td - Operations of the t6 dialect -------------*- tablegen -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Operations of the t6 dialect.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_DIALECTS_T6_T6OPS_TD
 #define TPA_DIALECTS_T6_T6OPS_TD

@@ -1,5 +1,12 @@
+//===- Equation.cpp - Einsum equations ------------------------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Einsum equations: one letter a dimension, one term an operand.
+//
+//===----------------------------------------------------------------------===//
 
 #include "dialects/tpa/Equation.h"
 #include "mlir/IR/BuiltinTypes.h"

@@ -1,5 +1,12 @@
+//===- Equation.h - Einsum equations ----------------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Einsum equations: one letter a dimension, one term an operand.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_DIALECTS_TPA_EQUATION_H
 #define TPA_DIALECTS_TPA_EQUATION_H

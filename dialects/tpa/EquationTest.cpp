@@ -1,5 +1,12 @@
+//===- EquationTest.cpp - Tests of einsum equations -----------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Parsing of einsum equations and what follows from them.
+//
+//===----------------------------------------------------------------------===//
 
 #include "dialects/tpa/Equation.h"
 #include "mlir/IR/Builders.h"

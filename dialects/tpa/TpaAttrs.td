@@ -1,5 +1,8 @@
+//===- TpaAttrs.td - Attributes of the tpa dialect ---------*- tablegen -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Attributes of the tpa dialect.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_DIALECTS_TPA_TPAATTRS_TD
 #define TPA_DIALECTS_TPA_TPAATTRS_TD

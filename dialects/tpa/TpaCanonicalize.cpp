@@ -1,6 +1,13 @@
+//===- TpaCanonicalize.cpp - Canonical forms of tpa operations ------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Canonical forms of the tpa operations: one einsum instead of nested ones, no
 // summed unit dimensions, constants in the scale, rotations on the factor.
+//
+//===----------------------------------------------------------------------===//
 
 #include "dialects/tpa/Equation.h"
 #include "dialects/tpa/TpaDialect.h"

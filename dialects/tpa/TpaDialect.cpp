@@ -1,5 +1,12 @@
+//===- TpaDialect.cpp - Registration of the tpa dialect -------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Registration of the tpa dialect and the checks of its attributes.
+//
+//===----------------------------------------------------------------------===//
 
 #include "dialects/tpa/TpaDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"

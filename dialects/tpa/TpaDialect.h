@@ -1,5 +1,12 @@
+//===- TpaDialect.h - The tpa dialect ---------------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // The tpa dialect: factors of attention tensors and their contractions.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_DIALECTS_TPA_TPADIALECT_H
 #define TPA_DIALECTS_TPA_TPADIALECT_H

@@ -1,5 +1,12 @@
+//===- TpaDialect.td - The tpa dialect ---------------------*- tablegen -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // The tpa dialect: factors of attention tensors and their contractions.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_DIALECTS_TPA_TPADIALECT_TD
 #define TPA_DIALECTS_TPA_TPADIALECT_TD

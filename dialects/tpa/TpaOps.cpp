@@ -1,6 +1,13 @@
+//===- TpaOps.cpp - Shapes and verifiers of tpa operations ----------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Shape inference and verifiers of the tpa operations; the labels (Cn) are
 // those of each operation's description.
+//
+//===----------------------------------------------------------------------===//
 
 #include "dialects/tpa/Equation.h"
 #include "dialects/tpa/TpaDialect.h"

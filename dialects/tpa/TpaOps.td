@@ -1,5 +1,8 @@
+//===- TpaOps.td - Operations of the tpa dialect -----------*- tablegen -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Operations of the tpa dialect.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_DIALECTS_TPA_TPAOPS_TD
 #define TPA_DIALECTS_TPA_TPAOPS_TD

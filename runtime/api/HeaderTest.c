@@ -1,5 +1,8 @@
-/* HeaderTest.c - t6.h is C. */
-/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*===- HeaderTest.c - t6.h is C ----------------------------------*- C -*-===*\
+|*
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+|*
+\*===----------------------------------------------------------------------===*/
 
 #include "runtime/api/t6.h"
 

@@ -1,6 +1,13 @@
+//===- ModelTableTest.cpp - Tests of models/ against the paper ------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Parameters and cache of every model in models/, against the paper (Tables 1,
 // 9, 10).
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/einsum/Passes.h"
 #include "compiler/model/Passes.h"

@@ -1,6 +1,13 @@
+//===- tpa-opt.cpp - The compiler's command line --------------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // The compiler's command line: mlir-opt's whole surface, and compilation of
 // model definitions to artifacts. Holds no logic.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/artifact/WriteArtifact.h"
 #include "compiler/import/ConfigImport.h"

@@ -1,5 +1,12 @@
+//===- AddReferenceKernels.cpp - Plain copies of kernels ------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Keeps a plain copy of every kernel to check the generated code against.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/Passes.h"
 #include "dialects/exec/ExecDialect.h"

@@ -1,5 +1,8 @@
+//===- ApproximateMath.cpp - Computes elementary functions by polynomials -===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Computes elementary functions by polynomials.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,5 +1,12 @@
+//===- BodyEmitter.cpp - Bodies of linalg.generic -------------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Emits the body of a linalg.generic for one point or one vector of points.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/BodyEmitter.h"
 #include "compiler/codegen/cpu/Nest.h"

@@ -1,5 +1,12 @@
+//===- BodyEmitter.h - Bodies of linalg.generic -----------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Emits the body of a linalg.generic for one point or one vector of points.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_CODEGEN_CPU_BODYEMITTER_H
 #define TPA_COMPILER_CODEGEN_CPU_BODYEMITTER_H

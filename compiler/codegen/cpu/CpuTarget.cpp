@@ -1,5 +1,8 @@
+//===- CpuTarget.cpp - The CPU that code is generated for -----------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The CPU that code is generated for.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/CpuTarget.h"
 #include "llvm/ADT/StringMap.h"

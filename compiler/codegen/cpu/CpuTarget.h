@@ -1,5 +1,8 @@
+//===- CpuTarget.h - The CPU that code is generated for ---------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The CPU that code is generated for.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_CODEGEN_CPU_CPUTARGET_H
 #define TPA_COMPILER_CODEGEN_CPU_CPUTARGET_H

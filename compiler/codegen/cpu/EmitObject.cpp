@@ -1,5 +1,8 @@
+//===- EmitObject.cpp - Machine code of kernels ---------------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Machine code of kernels.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/EmitObject.h"
 #include "dialects/exec/ExecDialect.h"

@@ -1,5 +1,8 @@
+//===- EmitObject.h - Machine code of kernels -------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Machine code of kernels.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_CODEGEN_CPU_EMITOBJECT_H
 #define TPA_COMPILER_CODEGEN_CPU_EMITOBJECT_H

@@ -1,5 +1,12 @@
+//===- LowerKernelAbi.cpp - The signature of kernels ----------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Gives kernels the signature that the runtime calls.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/Passes.h"
 #include "dialects/exec/ExecDialect.h"

@@ -1,5 +1,8 @@
+//===- Nest.cpp - Finds loop nests in kernels and decides how to run them -===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Finds loop nests in kernels and decides how to run them.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/Nest.h"
 #include "dialects/exec/ExecDialect.h"

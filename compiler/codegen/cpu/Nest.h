@@ -1,5 +1,12 @@
+//===- Nest.h - A loop nest in the making -----------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // A loop nest in the making: one linalg operation with what fuses around it.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_CODEGEN_CPU_NEST_H
 #define TPA_COMPILER_CODEGEN_CPU_NEST_H

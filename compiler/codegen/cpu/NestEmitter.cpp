@@ -1,5 +1,12 @@
+//===- NestEmitter.cpp - Nests to vector loops ----------------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Emits a scheduled nest as scf loops around vector operations.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/NestEmitter.h"
 #include "mlir/Analysis/SliceAnalysis.h"

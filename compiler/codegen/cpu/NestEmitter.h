@@ -1,5 +1,12 @@
+//===- NestEmitter.h - Nests to vector loops --------------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Emits a scheduled nest as scf loops around vector operations.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_CODEGEN_CPU_NESTEMITTER_H
 #define TPA_COMPILER_CODEGEN_CPU_NESTEMITTER_H

@@ -1,5 +1,12 @@
+//===- Passes.h - Passes from kernels to CPU code ---------------*- C++ -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Passes from kernels over memory to code for the CPU.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_CODEGEN_CPU_PASSES_H
 #define TPA_COMPILER_CODEGEN_CPU_PASSES_H

@@ -1,5 +1,12 @@
+//===- Passes.td - Passes from kernels to CPU code ---------*- tablegen -*-===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Passes from kernels over memory to code for the CPU.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef TPA_COMPILER_CODEGEN_CPU_PASSES_TD
 #define TPA_COMPILER_CODEGEN_CPU_PASSES_TD

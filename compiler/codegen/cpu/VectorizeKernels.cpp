@@ -1,5 +1,12 @@
+//===- VectorizeKernels.cpp - Kernels to vector loops ---------------------===//
+//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
 // Turns kernels into loops around vector operations.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/Nest.h"
 #include "compiler/codegen/cpu/NestEmitter.h"
