@@ -81,6 +81,11 @@ private:
       return op.emitOpError("has an element type that artifacts do not know: ")
              << type;
     buffer.dtype = *dtype;
+    int64_t bytes = type.getElementTypeBitWidth() / 8;
+    for (int64_t size : type.getShape())
+      if (!ShapedType::isDynamic(size) &&
+          __builtin_mul_overflow(bytes, size, &bytes))
+        return op.emitOpError("has more bytes than 64 bits count");
     for (int64_t i = 0; i < type.getRank(); ++i)
       if (type.isDynamicDim(i))
         buffer.shape.emplace_back(

@@ -28,33 +28,23 @@ namespace tpa {
 
 using namespace tpa;
 
-/// Where the labels of an operand stand among those of the scores.
-template <typename Int = unsigned>
-static SmallVector<Int> dimsOf(StringRef labels, StringRef operand) {
-  SmallVector<Int> dims;
-  for (char label : operand)
-    dims.push_back(labels.find(label));
-  return dims;
+/// The position of label `label` in a map, as an index.
+static Value indexOf(OpBuilder &b, Location loc, char label) {
+  return IndexOp::create(b, loc, StringRef(&label, 1));
 }
 
-static Value indexOf(OpBuilder &b, Location loc, StringRef labels, char label) {
-  return linalg::IndexOp::create(b, loc, labels.find(label));
-}
-
-/// positions[b] + n, inside a generic over the scores.
-static Value queryPosition(OpBuilder &b, Location loc, AttentionOp op,
-                           StringRef labels) {
+/// positions[b] + n, inside a map over the scores.
+static Value queryPosition(OpBuilder &b, Location loc, AttentionOp op) {
   Value start32 = tensor::ExtractOp::create(b, loc, op.getPositions(),
-                                            indexOf(b, loc, labels, 'b'));
+                                            indexOf(b, loc, 'b'));
   Value start = arith::IndexCastOp::create(b, loc, b.getIndexType(), start32);
-  return arith::AddIOp::create(b, loc, start, indexOf(b, loc, labels, 'n'));
+  return arith::AddIOp::create(b, loc, start, indexOf(b, loc, 'n'));
 }
 
-/// Whether key m is visible to query n, inside a generic over the scores.
-static Value isVisible(OpBuilder &b, Location loc, AttentionOp op,
-                       StringRef labels) {
-  Value query = queryPosition(b, loc, op, labels);
-  Value key = indexOf(b, loc, labels, AttentionOp::streamLabel);
+/// Whether key m is visible to query n, inside a map over the scores.
+static Value isVisible(OpBuilder &b, Location loc, AttentionOp op) {
+  Value query = queryPosition(b, loc, op);
+  Value key = indexOf(b, loc, AttentionOp::streamLabel);
   Value visible =
       arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, key, query);
   if (!op.getWindow())
@@ -66,60 +56,68 @@ static Value isVisible(OpBuilder &b, Location loc, AttentionOp op,
   return arith::AndIOp::create(b, loc, visible, inWindow);
 }
 
-/// slope * (m - positions[b] - n), inside a generic over the scores.
+/// slope * (m - positions[b] - n), inside a map over the scores.
 static Value distanceBias(OpBuilder &b, Location loc, AttentionOp op,
-                          StringRef labels, Value slope, Type type) {
-  Value query = queryPosition(b, loc, op, labels);
-  Value key = indexOf(b, loc, labels, AttentionOp::streamLabel);
+                          Value slope) {
+  Value query = queryPosition(b, loc, op);
+  Value key = indexOf(b, loc, AttentionOp::streamLabel);
   Value distance = arith::SubIOp::create(b, loc, key, query);
   Value asInteger =
       arith::IndexCastOp::create(b, loc, b.getI32Type(), distance);
-  Value asFloat = arith::SIToFPOp::create(b, loc, type, asInteger);
+  Value asFloat = arith::SIToFPOp::create(b, loc, slope.getType(), asInteger);
   return arith::MulFOp::create(b, loc, slope, asFloat);
 }
 
-/// Everything pointwise between the score einsums and the softmax.
+/// What lies between the score einsums and the normaliser, for one score.
+static Value finishScore(OpBuilder &b, Location loc, AttentionOp op, Value x,
+                         Value slope) {
+  auto constant = [&](double value) -> Value {
+    return arith::ConstantOp::create(b, loc,
+                                     b.getFloatAttr(x.getType(), value));
+  };
+  double scale = op.getScale().convertToDouble();
+  if (scale != 1.0)
+    x = arith::MulFOp::create(b, loc, x, constant(scale));
+  if (slope)
+    x = arith::AddFOp::create(b, loc, x, distanceBias(b, loc, op, slope));
+  if (op.getSoftcap()) {
+    double cap = op.getSoftcap()->convertToDouble();
+    x = arith::MulFOp::create(b, loc, x, constant(1.0 / cap));
+    x = math::TanhOp::create(b, loc, x);
+    x = arith::MulFOp::create(b, loc, x, constant(cap));
+  }
+  bool isSoftmax = op.getNormalizer() == Normalizer::Softmax;
+  if (op.getNormalizer() == Normalizer::Sigmoid)
+    x = sigmoid(b, loc, x);
+  if (op.getCausal()) {
+    double hidden = isSoftmax ? -std::numeric_limits<double>::infinity() : 0.0;
+    x = arith::SelectOp::create(b, loc, isVisible(b, loc, op), x,
+                                constant(hidden));
+  }
+  return x;
+}
+
+/// A map over the scores that applies it all, where there is anything.
 static Value finishScores(OpBuilder &b, Location loc, AttentionOp op,
                           Value scores, StringRef labels) {
-  AffineMap full = b.getMultiDimIdentityMap(labels.size());
-  SmallVector<Value> inputs = {scores};
-  SmallVector<AffineMap> maps = {full};
+  Equation equation{{labels.str()}, labels.str()};
+  SmallVector<Value> operands = {scores};
   if (op.getSlopes()) {
-    inputs.push_back(op.getSlopes());
-    maps.push_back(full.getSubMap(dimsOf(labels, *op.getSlopeLabels())));
+    equation.terms.push_back(op.getSlopeLabels()->str());
+    operands.push_back(op.getSlopes());
   }
-  maps.push_back(full);
-  Type element = cast<RankedTensorType>(scores.getType()).getElementType();
-  return generic(
-      b, loc, inputs, maps, sizesOf(b, loc, scores), element, std::nullopt,
-      [&](OpBuilder &b, ValueRange in) {
-        Type type = in[0].getType();
-        auto constant = [&](double value) -> Value {
-          return arith::ConstantOp::create(b, loc, b.getFloatAttr(type, value));
-        };
-        Value x = in[0];
-        double scale = op.getScale().convertToDouble();
-        if (scale != 1.0)
-          x = arith::MulFOp::create(b, loc, x, constant(scale));
-        if (op.getSlopes())
-          x = arith::AddFOp::create(
-              b, loc, x, distanceBias(b, loc, op, labels, in[1], type));
-        if (op.getSoftcap()) {
-          double cap = op.getSoftcap()->convertToDouble();
-          x = arith::MulFOp::create(b, loc, x, constant(1.0 / cap));
-          x = math::TanhOp::create(b, loc, x);
-          x = arith::MulFOp::create(b, loc, x, constant(cap));
-        }
-        bool isSoftmax = op.getNormalizer() == Normalizer::Softmax;
-        if (op.getNormalizer() == Normalizer::Sigmoid)
-          x = sigmoid(b, loc, x);
-        if (op.getCausal())
-          x = arith::SelectOp::create(
-              b, loc, isVisible(b, loc, op, labels), x,
-              constant(isSoftmax ? -std::numeric_limits<double>::infinity()
-                                 : 0.0));
-        return x;
+  return MapOp::create(
+      b, loc, equation, operands, [&](OpBuilder &b, ValueRange in) {
+        return finishScore(b, loc, op, in[0], op.getSlopes() ? in[1] : Value());
       });
+}
+
+/// Where the labels of an operand stand among those of the scores.
+static SmallVector<int64_t> dimsOf(StringRef labels, StringRef operand) {
+  SmallVector<int64_t> dims;
+  for (char label : operand)
+    dims.push_back(labels.find(label));
+  return dims;
 }
 
 namespace {
@@ -140,12 +138,7 @@ struct Expand : OpRewritePattern<AttentionOp> {
       labels = Equation::parseVerified(equation).output;
       Value term =
           EinsumOp::create(rewriter, loc, equation, factors, APFloat(1.0));
-      scores = scores ? elementwise(rewriter, loc, {scores, term},
-                                    [&](OpBuilder &b, ValueRange in) -> Value {
-                                      return arith::AddFOp::create(
-                                          b, loc, in[0], in[1]);
-                                    })
-                      : term;
+      scores = scores ? add(rewriter, loc, scores, term, labels) : term;
     }
     Value weight = finishScores(rewriter, loc, op, scores, labels);
     if (op.getNormalizer() == Normalizer::Softmax)
@@ -160,6 +153,15 @@ struct Expand : OpRewritePattern<AttentionOp> {
   }
 
 private:
+  static Value add(OpBuilder &b, Location loc, Value x, Value y,
+                   StringRef labels) {
+    return MapOp::create(b, loc,
+                         Equation{{labels.str(), labels.str()}, labels.str()},
+                         {x, y}, [&](OpBuilder &b, ValueRange in) -> Value {
+                           return arith::AddFOp::create(b, loc, in[0], in[1]);
+                         });
+  }
+
   static Value normalize(OpBuilder &b, AttentionOp op, Value scores,
                          StringRef labels);
 };
@@ -177,9 +179,8 @@ Value Expand::normalize(OpBuilder &b, AttentionOp op, Value scores,
   if (order != *op.getSinkLabels())
     sinks = EinsumOp::create(b, loc, op.getSinkLabels()->str() + "->" + order,
                              ValueRange(sinks), APFloat(1.0));
-  return SoftmaxOp::create(
-      b, loc, scores, sinks,
-      b.getDenseI64ArrayAttr(dimsOf<int64_t>(labels, order)));
+  return SoftmaxOp::create(b, loc, scores, sinks,
+                           b.getDenseI64ArrayAttr(dimsOf(labels, order)));
 }
 
 struct ExpandFactorize : OpRewritePattern<FactorizeOp> {

@@ -50,7 +50,10 @@ struct LowerToLinalg : tpa::impl::LowerToLinalgBase<LowerToLinalg> {
     linalg::populateElementwiseToLinalgConversionPatterns(patterns);
     walkAndApplyPatterns(module, std::move(patterns));
 
-    WalkResult left = module.walk([](Operation *op) {
+    WalkResult left = module.walk<WalkOrder::PreOrder>([](Operation *op) {
+      // Streams stay as they are until code is generated.
+      if (isa<StreamOp>(op))
+        return WalkResult::skip();
       if (!isOurs(op) || op->hasTrait<OpTrait::IsTerminator>())
         return WalkResult::advance();
       op->emitOpError("cannot be lowered to linalg");

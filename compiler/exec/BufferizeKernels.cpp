@@ -6,6 +6,7 @@
 
 #include "compiler/exec/Passes.h"
 #include "dialects/exec/ExecDialect.h"
+#include "dialects/tpa/TpaDialect.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
 #include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
@@ -98,6 +99,9 @@ struct BufferizeKernels : tpa::impl::BufferizeKernelsBase<BufferizeKernels> {
 
   void runOnOperation() override {
     bufferization::OneShotBufferizationOptions options;
+    // A stream's body is on blocks, whose memory is the target's business.
+    options.opFilter.denyOperation(
+        [](Operation *op) { return bool(op->getParentOfType<StreamOp>()); });
     options.setFunctionBoundaryTypeConversion(
         bufferization::LayoutMapOption::IdentityLayoutMap);
     RewritePatternSet set(&getContext());

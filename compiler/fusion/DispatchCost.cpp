@@ -6,6 +6,7 @@
 
 #include "compiler/fusion/DispatchCost.h"
 #include "compiler/fusion/DynamicSizes.h"
+#include "dialects/tpa/TpaDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -27,6 +28,8 @@ public:
       op->walk([&](linalg::GenericOp generic) { add(generic); });
       if (auto append = dyn_cast<tensor::InsertSliceOp>(op))
         add(append);
+      if (auto stream = dyn_cast<StreamOp>(op))
+        add(stream);
     }
     return exec::CostAttr::get(context, map(read), map(written), map(flops));
   }
@@ -92,19 +95,64 @@ private:
     written = written + bytes;
   }
 
+  /// Inputs are read once; the body's work is that of all keys and queries.
+  void add(StreamOp op) {
+    llvm::DenseMap<char, AffineExpr> sizes;
+    for (auto [term, input] :
+         llvm::zip_equal(op.inputTerms(), op.getInputs())) {
+      read = read + elements(input) * bytesOf(input.getType());
+      auto type = cast<RankedTensorType>(input.getType());
+      for (auto [i, label] : llvm::enumerate(term)) {
+        AffineExpr &size = sizes[label];
+        if (!type.isDynamicDim(i)) {
+          size = constant(type.getDimSize(i));
+          continue;
+        }
+        auto at = llvm::find(scalars, resolveSize(input, i));
+        if (at != scalars.end() && !size)
+          size = getAffineSymbolExpr(at - scalars.begin(), context);
+      }
+    }
+    auto points = [&](StringRef labels) {
+      AffineExpr product = constant(1);
+      for (char label : labels)
+        if (AffineExpr size = sizes.lookup(label))
+          product = product * size;
+      return product;
+    };
+    for (Operation &body : op.getBody().front()) {
+      if (auto einsum = dyn_cast<EinsumOp>(body)) {
+        Equation equation = Equation::parseVerified(einsum.getEquation());
+        int64_t perPoint = equation.terms.size() - 1 +
+                           (equation.labels().size() > equation.output.size());
+        flops = flops + points(equation.labels()) * perPoint;
+      } else if (auto map = dyn_cast<MapOp>(body)) {
+        Equation equation = Equation::parseVerified(map.getEquation());
+        int64_t perPoint = 0;
+        for (Operation &inner : map.getBody().front())
+          perPoint += computes(inner);
+        flops = flops + points(equation.output) * perPoint;
+      }
+    }
+    for (Value out : op.getOuts())
+      written = written + elements(out) * bytesOf(out.getType());
+  }
+
+  static bool computes(Operation &op) {
+    return isa<arith::ArithDialect, math::MathDialect>(op.getDialect()) &&
+           op.getNumResults() == 1 &&
+           isa<FloatType>(op.getResult(0).getType()) &&
+           !isa<arith::ConstantOp, arith::ExtFOp, arith::TruncFOp,
+                arith::SelectOp>(op);
+  }
+
   void add(linalg::GenericOp op) {
     AffineExpr points = iterations(op);
     int64_t perPoint = 0;
     for (Operation &body : *op.getBlock()) {
       if (auto lookup = dyn_cast<tensor::ExtractOp>(body))
         read = read + points * bytesOf(lookup.getType());
-      bool computes =
-          isa<arith::ArithDialect, math::MathDialect>(body.getDialect()) &&
-          body.getNumResults() == 1 &&
-          isa<FloatType>(body.getResult(0).getType()) &&
-          !isa<arith::ConstantOp, arith::ExtFOp, arith::TruncFOp,
-               arith::SelectOp>(body);
-      perPoint += computes;
+      perPoint += computes(body);
     }
     flops = flops + points * perPoint;
     for (Value input : op.getDpsInputs())

@@ -12,6 +12,7 @@
 #include "compiler/fusion/DynamicSizes.h"
 #include "compiler/fusion/Passes.h"
 #include "dialects/exec/ExecDialect.h"
+#include "dialects/tpa/TpaDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -56,6 +57,8 @@ static std::string labelOf(Operation *op) {
     return name.getName().str();
   if (isa<tensor::InsertSliceOp, scf::ForOp>(op))
     return "cache_append";
+  if (isa<StreamOp>(op))
+    return "attention";
   return isPointwise(op) ? "elementwise" : "contraction";
 }
 
@@ -195,8 +198,20 @@ static void separateInner(ArrayRef<Operation *> ops) {
     }
 }
 
+/// Equal tensor.empty are one operation, too: results get memory of their own.
+static void separateResults(Operation *op) {
+  auto inits = dyn_cast<DestinationStyleOpInterface>(op);
+  if (!inits || op->getNumResults() < 2)
+    return;
+  OpBuilder builder(op);
+  for (OpOperand &init : inits.getDpsInitsMutable())
+    if (auto empty = init.get().getDefiningOp<tensor::EmptyOp>())
+      init.set(builder.clone(*empty)->getResult(0));
+}
+
 LogicalResult Outliner::collect(Group &group) {
   separateInner(group.ops);
+  separateResults(group.ops.back());
   collectWrites(group);
   for (Operation *op : group.ops) {
     llvm::SetVector<Value> used(op->operand_begin(), op->operand_end());
@@ -393,7 +408,8 @@ struct FormDispatches : tpa::impl::FormDispatchesBase<FormDispatches> {
     SmallVector<SmallVector<Operation *>> groups;
     llvm::DenseSet<Operation *> joined;
     for (Operation &op : block) {
-      if (!isa<linalg::GenericOp, scf::ForOp, tensor::InsertSliceOp>(op))
+      if (!isa<linalg::GenericOp, scf::ForOp, tensor::InsertSliceOp, StreamOp>(
+              op))
         continue;
       groups.push_back({&op});
       Operation *root = epilogueRoot(&op);

@@ -9,6 +9,39 @@
 
 include "mlir/Pass/PassBase.td"
 
+def FuseStream : Pass<"tpa-fuse-stream", "mlir::ModuleOp"> {
+  let summary = "fuse chains of einsums over the keys into one pass";
+  let description = [{
+    Starts from an einsum that sums over the key index m what depends on queries
+    (n) and keys, follows its operands back through maps, einsums and a softmax
+    over m as far as they depend on both, and makes one `tpa.stream` of them over
+    blocks of keys: the score of a query and a key is never in memory. Operands
+    that carry m are streamed; the others are invariant, and contractions among
+    invariants alone move ahead of the stream. The pairwise order is the cheapest
+    in operations and bytes for one block.
+
+    It is right where (fusion.md's conditions, as reason codes of the remark
+    `stream`):
+    - `weights-escape`: every path from the softmax reaches a sum over m
+    - `not-linear`: between the two are only maps linear in the weights
+    - `not-pointwise`: what precedes the softmax is pointwise in m
+    - `sizes-unknown`: other dimensions than queries and keys are static
+    - `captured`: maps capture tensors only element by element
+
+    Example: tests/compiler/fusion/fuse-stream.mlir
+  }];
+  let options = [
+    Option<"block", "block", "int64_t", "32", "Keys in a block">,
+    Option<"queryBlock", "query-block", "int64_t", "16",
+           "Queries that share a block of keys, where their number varies">,
+    Option<"splits", "splits", "int64_t", "8",
+           "Parts of the keys that workgroups take, where queries are too few to share">];
+  let statistics = [
+    Statistic<"numStreams", "streams", "Streams made">,
+    Statistic<"numRefused", "refused", "Sums over keys left unfused">];
+  let dependentDialects = ["::tpa::TpaDialect", "mlir::tensor::TensorDialect"];
+}
+
 def FuseElementwise : Pass<"tpa-fuse-elementwise", "mlir::ModuleOp"> {
   let summary = "fuse pointwise producers into their only consumer";
   let description = [{

@@ -33,6 +33,7 @@ static constexpr PhaseInfo phaseTable[] = {
      "the attention function with sizes, over what is cached"},
     {Phase::Entries, "entries", "tensor functions of prefill, decode and loss"},
     {Phase::Einsum, "einsum", "attention as einsums, mask and softmax"},
+    {Phase::Fused, "fused", "attention as one pass over blocks of keys"},
     {Phase::Pairwise, "pairwise", "einsums of at most two operands"},
     {Phase::Linalg, "linalg", "linalg on tensors, pointwise operations fused"},
     {Phase::Dispatch, "dispatch", "kernels, and entries that dispatch them"},
@@ -99,6 +100,8 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   // Before vectorization: the reference starts from the same linalg.
   if (options.checkKernels)
     passes.addPass(cpu::createAddReferenceKernels());
+  passes.addPass(cpu::createLowerStream());
+  cleanUpKernels(passes);
   cpu::VectorizeKernelsOptions vectorize;
   vectorize.lanes = options.cpu.lanes();
   vectorize.registers = options.cpu.registers;
@@ -163,6 +166,10 @@ void buildPipeline(OpPassManager &passes, Phase from, Phase to,
   }
   if (runs(Phase::Einsum))
     passes.addPass(createExpandAttention());
+  if (runs(Phase::Fused) && options.fuse) {
+    passes.addPass(createFuseStream());
+    verified();
+  }
   if (runs(Phase::Pairwise))
     passes.addPass(createContractPairwise());
   if (runs(Phase::Linalg)) {

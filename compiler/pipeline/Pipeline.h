@@ -23,6 +23,7 @@ enum class Phase {
   Model,    ///< the attention function with sizes, written over what is cached
   Entries,  ///< tensor functions of prefill, decode and loss
   Einsum,   ///< attention as einsums, mask and softmax
+  Fused,    ///< attention as one pass over blocks of keys
   Pairwise, ///< einsums of at most two operands, in the cheapest order
   Linalg,   ///< linalg on tensors, pointwise operations fused
   Dispatch, ///< kernels, and entries that dispatch them
@@ -46,6 +47,7 @@ struct PipelineOptions {
   int64_t prefillChunk = 128;
   std::string dtype = "f32";
   std::vector<std::string> entries; ///< empty: all
+  bool fuse = true;                 ///< make streams of attention
   bool checkKernels = false;        ///< keep reference kernels for t6 check
   cpu::CpuTarget cpu;
 };

@@ -12,6 +12,7 @@
 #include "compiler/codegen/cpu/Passes.h"
 #include "compiler/einsum/Passes.h"
 #include "compiler/exec/Passes.h"
+#include "compiler/exec/StreamBufferization.h"
 #include "compiler/fusion/Passes.h"
 #include "compiler/model/Passes.h"
 #include "dialects/exec/ExecDialect.h"
@@ -52,6 +53,7 @@ void tpa::registerAllDialects(DialectRegistry &registry) {
   linalg::registerBufferizableOpInterfaceExternalModels(registry);
   scf::registerBufferizableOpInterfaceExternalModels(registry);
   tensor::registerBufferizableOpInterfaceExternalModels(registry);
+  registerStreamBufferization(registry);
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
 }

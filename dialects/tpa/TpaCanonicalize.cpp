@@ -31,6 +31,8 @@ struct ComposeEinsums : OpRewritePattern<EinsumOp> {
 
   LogicalResult matchAndRewrite(EinsumOp op,
                                 PatternRewriter &rewriter) const override {
+    if (op->getParentOfType<StreamOp>())
+      return rewriter.notifyMatchFailure(op, "a stream's order is chosen");
     unsigned position = 0;
     EinsumOp inner;
     for (; position < op.getOperands().size(); ++position) {
@@ -84,6 +86,8 @@ struct DropSummedUnitLabels : OpRewritePattern<EinsumOp> {
 
   LogicalResult matchAndRewrite(EinsumOp op,
                                 PatternRewriter &rewriter) const override {
+    if (op->getParentOfType<StreamOp>())
+      return rewriter.notifyMatchFailure(op, "a stream's labels are its own");
     Equation equation = Equation::parseVerified(op.getEquation());
     SmallVector<Value> operands(op.getOperands());
     bool changed = false;

@@ -18,6 +18,18 @@
 using namespace mlir;
 using namespace tpa;
 
+/// Results on tensors are the outs; nothing is written about them.
+static ParseResult parseStreamResults(OpAsmParser &,
+                                      SmallVectorImpl<Type> &results,
+                                      ArrayRef<Type> outs) {
+  if (!outs.empty() && isa<RankedTensorType>(outs.front()))
+    llvm::append_range(results, outs);
+  return success();
+}
+
+static void printStreamResults(OpAsmPrinter &, Operation *, TypeRange,
+                               TypeRange) {}
+
 #define GET_OP_CLASSES
 #include "dialects/tpa/TpaOps.cpp.inc"
 

@@ -8,6 +8,7 @@
 #define TPA_DIALECTS_TPA_TPAOPS_TD
 
 include "dialects/tpa/TpaAttrs.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 include "mlir/IR/OpBase.td"
@@ -245,6 +246,221 @@ def Tpa_SoftmaxOp : Tpa_InferredOp<"softmax"> {
     $x (`sinks` $sinks^ `along` $along)? attr-dict `:` type($x) (`,` type($sinks)^)?
   }];
   let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Pointwise maps
+//===----------------------------------------------------------------------===//
+
+def Tpa_MapOp : Tpa_InferredOp<"map", [SingleBlock]> {
+  let summary = "compute each element of a tensor from elements under the same labels";
+  let description = [{
+    `result[output labels] = body(operands[their labels])`
+
+    The body sees each operand's element in the element type of the result, f32
+    (f64 if an operand has it), and may ask where it is by `tpa.index`. With
+    einsum, it is all that a score is made of: scale, bias, cap, mask.
+
+    Constraints:
+    - (C1) the equation has one term per operand and an output of the first
+      operand's labels, in its order
+    - (C2) equal labels have equal sizes
+    - (C3) the body has one argument per operand and yields one value, all of the
+      result's element type
+
+    ```mlir
+    %y = tpa.map "bhnm,h->bhnm"(%x, %slope) {
+    ^bb0(%e: f32, %s: f32):
+      %0 = arith.mulf %e, %s : f32
+      tpa.yield %0 : f32
+    } : tensor<1x34x1x?xf32>, tensor<34xf32>
+    ```
+  }];
+  let arguments = (ins StrAttr:$equation, Variadic<Tpa_FloatTensor>:$operands);
+  let results = (outs Tpa_FloatTensor:$result);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$equation `(` $operands `)` $body attr-dict `:` type($operands)";
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Builds the map with a body of one yielded value. An einsum accumulates in
+    /// its elements' type, so do maps.
+    static mlir::Value
+    create(mlir::OpBuilder &builder, mlir::Location loc, const Equation &equation,
+           mlir::ValueRange operands,
+           llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::ValueRange)> body);
+  }];
+}
+
+def Tpa_IndexOp : Tpa_Op<"index"> {
+  let summary = "say where along a label a map is";
+  let description = [{
+    The index of the map's current element along `label`. Inside `tpa.stream`
+    indices of the stream and of the queries count in the whole tensors, not in
+    the block.
+
+    Constraints:
+    - (C1) it is inside a `tpa.map` whose output has the label
+
+    ```mlir
+    %y = tpa.map "nm->nm"(%x) {
+    ^bb0(%e: f32):
+      %m = tpa.index "m"
+      %0 = arith.index_cast %m : index to i32
+      %1 = arith.sitofp %0 : i32 to f32
+      tpa.yield %1 : f32
+    } : tensor<4x?xf32>
+    ```
+  }];
+  let arguments = (ins StrAttr:$label);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$label attr-dict";
+  let hasVerifier = 1;
+}
+
+def Tpa_YieldOp : Tpa_Op<"yield", [Terminator, ParentOneOf<["MapOp", "StreamOp"]>]> {
+  let summary = "end the body of a map or a stream";
+  let description = [{
+    A map yields its element; a stream yields what it accumulates.
+
+    ```mlir
+    %y = tpa.map "n->n"(%x) {
+    ^bb0(%e: f32):
+      tpa.yield %e : f32
+    } : tensor<?xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+}
+
+//===----------------------------------------------------------------------===//
+// Streams
+//===----------------------------------------------------------------------===//
+
+def Tpa_TensorOrMemRef : AnyTypeOf<[AnyRankedTensor, AnyNon0RankedMemRef]>;
+
+def Tpa_StreamOp : Op<Tpa_Dialect, "stream", [
+    SingleBlock, AttrSizedOperandSegments, DestinationStyleOpInterface,
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "fold over blocks of keys in one pass";
+  let description = [{
+    ```
+    split = a part of the keys, of `splits` equal ones       (flash-decoding)
+      carry = the identity of the merge
+      for block in blocks of `block` keys of the split:
+        carry = merge(carry, body(block))
+      outs[split] = carry
+    ```
+
+    The equation names the dimensions of all operands, `m` that of the keys:
+    operands with the label m are streamed, the body sees a block of them; the
+    others are invariant. After the arrow stand the labels of what the body
+    yields. A yielded value is summed over the blocks. If the body has a
+    `tpa.online_softmax`, its running maximum and sum are the first two results
+    and what follows is rescaled as the maximum grows; carries are merged by
+    (max, sum of weights, weighted sums), whose identity is (-inf, 0, 0).
+
+    Results are per split, in a first dimension of that size; they need to be
+    merged (`tpa.merge`). A letter means the same dimension in all equations of
+    the body. `b`, `n` and `m` are batch, query and key.
+
+    Constraints:
+    - (C1) the equation has one term per operand and one output per out, of
+      letters; some term has m and no output does
+    - (C2) operands have the rank of their terms; equal labels have equal sizes
+    - (C3) out i has its labels' sizes behind a first dimension of size splits
+    - (C4) the body has one argument per operand, of the operand's type with a
+      dynamic size for m, and yields a value per output of its labels' sizes, two
+      fewer with a tpa.online_softmax; there is at most one
+    - (C5) block and splits are positive
+    - (C6) on tensors there is one result per out, on memrefs there are none
+
+    ```mlir
+    %o:3 = tpa.stream "bnhd,bmhd,bmhe->bhn,bhn,bnhe"(%q, %k, %v) outs(%mu, %sigma, %y) block 32 splits 8 {
+    ^bb0(%qi: tensor<1x1x4x8xf32>, %kj: tensor<1x?x4x8xf32>, %vj: tensor<1x?x4x8xf32>):
+      %l = tpa.einsum "bnhd,bmhd->bhnm"(%qi, %kj) : tensor<1x1x4x8xf32>, tensor<1x?x4x8xf32>
+      %w = tpa.online_softmax %l dim 3 : tensor<1x4x1x?xf32>
+      %o = tpa.einsum "bhnm,bmhe->bnhe"(%w, %vj) : tensor<1x4x1x?xf32>, tensor<1x?x4x8xf32>
+      tpa.yield %o : tensor<1x1x4x8xf32>
+    } : (tensor<1x1x4x8xf32>, tensor<1x?x4x8xf32>, tensor<1x?x4x8xf32>)
+      -> (tensor<8x1x4x1xf32>, tensor<8x1x4x1xf32>, tensor<8x1x1x4x8xf32>)
+    ```
+  }];
+  let arguments = (ins StrAttr:$equation, Variadic<Tpa_TensorOrMemRef>:$inputs,
+                       Variadic<Tpa_TensorOrMemRef>:$outs,
+                       I64Attr:$block, I64Attr:$splits);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $equation `(` $inputs `)` `outs` `(` $outs `)` `block` $block `splits` $splits $body attr-dict
+    `:` `(` type($inputs) `)` `->` `(` type($outs) `)` custom<StreamResults>(type($results), ref(type($outs)))
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    mlir::MutableOperandRange getDpsInitsMutable() { return getOutsMutable(); }
+    /// The body's online softmax, or null.
+    OnlineSoftmaxOp getSoftmax();
+    /// Terms of the operands, and labels of the outs.
+    llvm::SmallVector<std::string> inputTerms();
+    llvm::SmallVector<std::string> outTerms();
+  }];
+}
+
+def Tpa_OnlineSoftmaxOp : Tpa_InferredOp<"online_softmax", [HasParent<"StreamOp">]> {
+  let summary = "weigh a block of scores against the running maximum";
+  let description = [{
+    `result[..., m, ...] = exp(x[..., m, ...] - mu[...])`, m the dimension `dim`,
+    mu the maximum over this block and those before it (Milakov and Gimelshein, "Online normalizer calculation
+    for softmax"; FlashAttention, alg. 1).
+
+    The stream around it carries mu and the sum of the weights, and rescales what
+    it has accumulated by exp(mu_old - mu). A score of -inf weighs nothing, also
+    where all are.
+
+    Constraints:
+    - (C1) x has element type f32, and dim is one of its dimensions
+
+    ```mlir
+    %o:3 = tpa.stream "nm,me->n,n,ne"(%x, %v) outs(%mu, %sigma, %y) block 16 splits 1 {
+    ^bb0(%l: tensor<4x?xf32>, %vj: tensor<?x8xf32>):
+      %w = tpa.online_softmax %l dim 1 : tensor<4x?xf32>
+      %o = tpa.einsum "nm,me->ne"(%w, %vj) : tensor<4x?xf32>, tensor<?x8xf32>
+      tpa.yield %o : tensor<4x8xf32>
+    } : (tensor<4x?xf32>, tensor<?x8xf32>) -> (tensor<1x4xf32>, tensor<1x4xf32>, tensor<1x4x8xf32>)
+    ```
+  }];
+  let arguments = (ins RankedTensorOf<[F32]>:$x, I64Attr:$dim);
+  let results = (outs RankedTensorOf<[F32]>:$result);
+  let assemblyFormat = "$x `dim` $dim attr-dict `:` type($x)";
+}
+
+def Tpa_MergeOp : Tpa_InferredOp<"merge"> {
+  let summary = "merge the parts of a softmax and normalise";
+  let description = [{
+    `mu = max_s maxima[s]`, `c_s = exp(maxima[s] - mu)`,
+    `result = (sum_s c_s sums_y[s]) / (sum_s c_s sums[s])`; a row whose parts are
+    all empty (maximum -inf) is zero. `sinks` joins mu and the denominator with
+    the weight of one key, as in `tpa.softmax`.
+
+    The equation names the dimensions behind the first, which counts the parts:
+    `"rows,rows,values(,sinks)->values"`.
+
+    Constraints:
+    - (C1) the equation has one term per operand; the first two are equal, their
+      labels occur in the third, the output is the third, and the labels of sinks
+      are among the first's
+    - (C2) maxima, sums and values have one more dimension than their terms, the
+      same first; equal labels have equal sizes
+
+    ```mlir
+    %o = tpa.merge "bhn,bhn,bnhe->bnhe"(%mu, %sigma, %y)
+        : tensor<8x1x4x1xf32>, tensor<8x1x4x1xf32>, tensor<8x1x1x4x8xf32>
+    ```
+  }];
+  let arguments = (ins StrAttr:$equation, Variadic<Tpa_FloatTensor>:$operands);
+  let results = (outs Tpa_FloatTensor:$result);
+  let assemblyFormat = "$equation `(` $operands `)` attr-dict `:` type($operands)";
 }
 
 #endif // TPA_DIALECTS_TPA_TPAOPS_TD

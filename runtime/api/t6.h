@@ -389,8 +389,8 @@ t6_status *t6_model_set_profiler(t6_model *model, t6_dispatch_callback callback,
 
 /** The seconds that `tokens` more tokens in every row take as a prompt
  *  (`generate` 0) or one by one (`generate` not 0; without sampling), after
- *  `depth` tokens that are in the cache already and are not timed. Tokens are
- *  pseudo-random. Consecutive calls of equal depth fill the cache once. */
+ *  `depth` tokens that are in the cache already and are not timed. Tokens and
+ *  cache are pseudo-random. */
 t6_status *t6_measure(t6_model *model, int32_t generate, int64_t depth,
                       int64_t tokens, double *seconds);
 

@@ -7,6 +7,7 @@
 #include "runtime/engine/Executor.h"
 
 #include "runtime/engine/InputReader.h"
+#include "runtime/engine/RandomFill.h"
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -155,13 +156,31 @@ absl::Status Executor::place(absl::Span<const int> buffers, HostMemory &memory,
   return absl::OkStatus();
 }
 
-absl::Status Executor::allocate(int entry, EntryPlan &plan) {
-  // The state belongs to all entries, so the first brings all of it.
+absl::Status Executor::allocateState() {
   std::vector<int> shared;
   for (size_t i = 0; i < addresses.size(); ++i)
     if (program().buffers[i].kind == BufferKind::State)
       shared.push_back(static_cast<int>(i));
-  absl::Status status = place(shared, state, "the state");
+  return place(shared, state, "the state");
+}
+
+absl::Status Executor::fillState(uint64_t seed) {
+  absl::Status status = allocateState();
+  if (!status.ok())
+    return status;
+  for (size_t i = 0; i < addresses.size(); ++i) {
+    const Buffer &buffer = program().buffers[i];
+    if (buffer.kind == BufferKind::State)
+      fillUniform(*pool, buffer.dtype, addresses[i],
+                  buffer.maxBytes / byteSize(buffer.dtype),
+                  seedFor(seed, buffer.name), 0.25);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Executor::allocate(int entry, EntryPlan &plan) {
+  // The state belongs to all entries, so the first brings all of it.
+  absl::Status status = allocateState();
   if (!status.ok())
     return status;
   const Entry &what = program().entries[entry];

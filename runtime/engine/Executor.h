@@ -79,6 +79,8 @@ public:
 
   /// Zeroes all state: the next tokens start a sequence.
   void resetState();
+  /// Fills all state with small pseudo-random numbers, to measure on.
+  absl::Status fillState(uint64_t seed);
   /// Bytes of all state buffers.
   int64_t stateBytes() const;
 
@@ -139,6 +141,7 @@ private:
       : artifact(std::move(artifact)), library(std::move(library)) {}
   absl::Status initialize(const ExecutorOptions &options);
   absl::Status allocate(int entry, EntryPlan &plan);
+  absl::Status allocateState();
   /// Gives `memory` to those of `buffers` that have none.
   absl::Status place(absl::Span<const int> buffers, HostMemory &memory,
                      absl::string_view label);

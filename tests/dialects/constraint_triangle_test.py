@@ -18,7 +18,7 @@ LABEL = r"[a-z][a-z0-9_]*_c[0-9]+"
 def owner(base, rest, body):
     """The name by which the labels of a definition begin, or None where it has none."""
     if base.endswith("Op"):
-        return re.match(r'"(\w+)"', rest).group(1)
+        return re.search(r'"(\w+)"', rest).group(1)
     if base == "AttrDef":
         return re.search(r'let mnemonic = "(\w+)"', body).group(1) + "_attr"
     return None

@@ -62,7 +62,7 @@ compile 2 '--max-length=-1 ' config.json --max-length=-1
 compile 2 '--prefill-chunk=0 ' config.json --prefill-chunk=0
 compile 2 '--entries=lose ' config.json --entries=lose
 compile 2 '--compile-to prints IR' config.json --compile-to=linalg
-compile 1 '64 bits' config.json --batch=16777216 --max-length=16777216
+compile 1 '64 bits' config.json --batch=16777216 --max-length=16777216 --fuse=off
 
 echo "== tpa-opt: outputs"
 refuse 1 'cannot write /nonexistent/x.t6x' "$tpa_opt" config.json -o /nonexistent/x.t6x

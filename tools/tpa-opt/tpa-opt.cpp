@@ -69,6 +69,14 @@ static cl::opt<bool>
     checkKernels("check-kernels",
                  cl::desc("Keep plain reference kernels for t6 check"),
                  cl::cat(category));
+enum class Switch { Off, On };
+static cl::opt<Switch>
+    fuse("fuse",
+         cl::desc("Make one pass over blocks of keys of each attention"),
+         cl::values(clEnumValN(Switch::On, "on", "default"),
+                    clEnumValN(Switch::Off, "off",
+                               "each einsum is a kernel of its own")),
+         cl::init(Switch::On), cl::cat(category));
 static cl::opt<bool> strip("strip",
                            cl::desc("Leave the IR out of the artifact"),
                            cl::cat(category));
@@ -179,6 +187,7 @@ static LogicalResult checkNothingIgnored() {
                                  std::addressof(entries),
                                  &compileFrom,
                                  &checkKernels,
+                                 &fuse,
                                  &strip};
   for (const cl::Option *option : options)
     if (option->getNumOccurrences() > 0) {
@@ -228,8 +237,8 @@ parseCompilation(StringRef output) {
     fail(error);
     return failure();
   }
-  compilation.options = {batch,   maxLength,    prefillChunk, dtype,
-                         entries, checkKernels, *cpu};
+  compilation.options = {batch,   maxLength,          prefillChunk, dtype,
+                         entries, fuse == Switch::On, checkKernels, *cpu};
   return std::optional<Compilation>(compilation);
 }
 

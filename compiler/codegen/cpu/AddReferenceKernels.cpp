@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/codegen/cpu/LowerStream.h"
 #include "compiler/codegen/cpu/Passes.h"
 #include "dialects/exec/ExecDialect.h"
 #include "mlir/Conversion/MathToLibm/MathToLibm.h"
@@ -92,7 +93,9 @@ struct AddReferenceKernels
       if (!kernel->hasAttr(exec::kernelAttrName))
         continue;
       auto copy = cast<func::FuncOp>(inside.clone(*kernel));
-      if (failed(lowerToLoops(copy)))
+      cpu::StreamLoweringOptions plain;
+      plain.distribute = plain.epilogues = false;
+      if (failed(cpu::lowerStream(copy, plain)) || failed(lowerToLoops(copy)))
         return signalPassFailure();
       runInFirstWorkgroup(copy);
       ++numKernels;

@@ -30,8 +30,7 @@ Access accessAlong(AffineMap map, Value memref, unsigned loop) {
   return used ? Access::Contiguous : Access::Invariant;
 }
 
-/// The scalar behind dimension `dim` of a memref in a kernel.
-static Value sizeOf(Value memref, int64_t dim) {
+Value sizeOf(Value memref, int64_t dim) {
   auto type = cast<MemRefType>(memref.getType());
   return llvm::TypeSwitch<Operation *, Value>(memref.getDefiningOp())
       .Case([&](exec::BindingOp op) {
@@ -106,6 +105,17 @@ static linalg::GenericOp epilogueOf(linalg::GenericOp root,
   return epilogue;
 }
 
+/// The fill that a reduction starts from: of the operations before it that touch
+/// its output, the last.
+static linalg::FillOp fillBefore(linalg::GenericOp root, Value out) {
+  Operation *last = nullptr;
+  for (Operation *user : out.getUsers())
+    if (user->getBlock() == root->getBlock() && user->isBeforeInBlock(root) &&
+        (!last || last->isBeforeInBlock(user)))
+      last = user;
+  return dyn_cast_or_null<linalg::FillOp>(last);
+}
+
 FailureOr<SmallVector<Nest>> findNests(func::FuncOp kernel) {
   SmallVector<Nest> nests;
   llvm::DenseSet<Operation *> epilogues;
@@ -120,9 +130,7 @@ FailureOr<SmallVector<Nest>> findNests(func::FuncOp kernel) {
     Nest nest;
     nest.root = op;
     Value out = op.getDpsInits()[0];
-    for (Operation *user : out.getUsers())
-      if (auto fill = dyn_cast<linalg::FillOp>(user))
-        nest.fill = fill;
+    nest.fill = fillBefore(op, out);
     if (auto alloc = out.getDefiningOp<memref::AllocOp>()) {
       nest.intermediate = alloc;
       nest.epilogue = epilogueOf(op, alloc);

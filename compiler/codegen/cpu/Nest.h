@@ -63,6 +63,10 @@ struct Nest {
 enum class Access { Invariant, Contiguous, Strided };
 Access accessAlong(mlir::AffineMap map, mlir::Value memref, unsigned loop);
 
+/// The scalar behind dynamic dimension `dim` of a memref in a kernel; null if
+/// there is none.
+mlir::Value sizeOf(mlir::Value memref, int64_t dim);
+
 /// Finds the nests of a kernel, in order.
 mlir::FailureOr<llvm::SmallVector<Nest>> findNests(mlir::func::FuncOp kernel);
 

@@ -103,7 +103,8 @@ void NestEmitter::emitParallel(unsigned position) {
     factor[index] = 1;
   };
   int64_t unroll = nest.unroll[index];
-  // Workgroup tiles are multiples of the register tile: whole extents stay whole.
+  // Workgroup tiles are multiples of the register tile: whole extents stay
+  // whole.
   const Extent &extent = nest.extents[index];
   if (extent.isStatic() && extent.constant % unroll == 0)
     return run(lower[index], upper[index], unroll);

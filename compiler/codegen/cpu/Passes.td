@@ -13,6 +13,26 @@
 
 include "mlir/Pass/PassBase.td"
 
+def LowerStream : Pass<"cpu-lower-stream", "mlir::ModuleOp"> {
+  let summary = "turn streams into loops over blocks of keys";
+  let description = [{
+    A workgroup takes a batch row, a block of queries and a split of the keys:
+    `exec.grid` says how many, and the kernel's last argument is the workgroup.
+    Inside, a loop over blocks of keys runs the body as linalg on memory, whole
+    blocks with constant extents and a rest with what is left. Keys that a mask
+    hides from every query of the block are never read.
+
+    Example: tests/compiler/codegen/cpu/lower-stream.mlir
+  }];
+  let options = [
+    Option<"queryBlock", "query-block", "int64_t", "16",
+           "Queries of a workgroup, where their number varies">];
+  let statistics = [Statistic<"numStreams", "streams", "Streams lowered">];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::linalg::LinalgDialect",
+                           "mlir::math::MathDialect", "mlir::memref::MemRefDialect",
+                           "mlir::scf::SCFDialect"];
+}
+
 def VectorizeKernels : Pass<"cpu-vectorize-kernels", "mlir::ModuleOp"> {
   let summary = "turn kernels into loops around vector operations";
   let description = [{

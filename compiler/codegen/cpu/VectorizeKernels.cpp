@@ -110,8 +110,7 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
 
   void runOnOperation() override {
     for (auto kernel : getOperation().getOps<func::FuncOp>())
-      if (kernel->hasAttr(exec::kernelAttrName) &&
-          !kernel->hasAttr(exec::gridAttrName) && failed(vectorize(kernel)))
+      if (kernel->hasAttr(exec::kernelAttrName) && failed(vectorize(kernel)))
         return signalPassFailure();
   }
 
@@ -120,9 +119,11 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
     FailureOr<SmallVector<Nest>> nests = findNests(kernel);
     if (failed(nests))
       return failure();
-    // Only a kernel that is one nest is cut into workgroups.
-    bool distributed =
-        nests->size() == 1 && nests->front().root->getParentOp() == kernel;
+    // Streams are cut into workgroups already; of the others, kernels that are
+    // one nest.
+    bool hasGrid = kernel->hasAttr(exec::gridAttrName);
+    bool distributed = !hasGrid && nests->size() == 1 &&
+                       nests->front().root->getParentOp() == kernel;
     AffineMap grid =
         AffineMap::get(0, kernel.getNumArguments(), kernel.getContext());
     Target target{lanes, registers};
@@ -133,11 +134,13 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
       if (distributed)
         grid = distribute(nest, kernel);
     }
-    remarkOnGrid(kernel, *nests, grid);
-    Type index = IndexType::get(kernel.getContext());
-    (void)kernel.insertArgument(kernel.getNumArguments(), index, {},
-                                kernel.getLoc());
-    kernel->setAttr(exec::gridAttrName, AffineMapAttr::get(grid));
+    if (!hasGrid) {
+      remarkOnGrid(kernel, *nests, grid);
+      Type index = IndexType::get(kernel.getContext());
+      (void)kernel.insertArgument(kernel.getNumArguments(), index, {},
+                                  kernel.getLoc());
+      kernel->setAttr(exec::gridAttrName, AffineMapAttr::get(grid));
+    }
     Value workgroup = kernel.getArguments().back();
     for (Nest &nest : *nests)
       if (failed(emit(nest, workgroup)))

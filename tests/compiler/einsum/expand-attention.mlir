@@ -1,20 +1,18 @@
 // RUN: tpa-opt %s --tpa-expand-attention | FileCheck %s
 
-// CHECK-DAG: #[[$ID:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
-
 // Scores, scale, mask to -inf beyond position + query, softmax, values.
 // CHECK-LABEL: @softmax
 // CHECK-SAME: %[[Q:.*]]: tensor<1x?x4x8xf32>, %[[K:.*]]: tensor<1x?x4x8xf32>, %[[V:.*]]: tensor<1x?x4x6xf32>, %[[POS:.*]]: tensor<1xi32>
 // CHECK: %[[S:.*]] = tpa.einsum "bnhd,bmhd->bhnm"(%[[Q]], %[[K]]) :
-// CHECK: %[[MASKED:.*]] = linalg.generic {indexing_maps = [#[[$ID]], #[[$ID]]], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%[[S]] :
+// CHECK: %[[MASKED:.*]] = tpa.map "bhnm->bhnm"(%[[S]])
 // CHECK: %[[SCALE:.*]] = arith.constant 1.250000e-01 : f32
 // CHECK: %[[X:.*]] = arith.mulf %{{.*}}, %[[SCALE]]
-// CHECK: %[[B:.*]] = linalg.index 0
+// CHECK: %[[B:.*]] = tpa.index "b"
 // CHECK: %[[START:.*]] = tensor.extract %[[POS]][%[[B]]]
 // CHECK: %[[START_INDEX:.*]] = arith.index_cast %[[START]]
-// CHECK: %[[N:.*]] = linalg.index 2
+// CHECK: %[[N:.*]] = tpa.index "n"
 // CHECK: %[[QUERY:.*]] = arith.addi %[[START_INDEX]], %[[N]]
-// CHECK: %[[M:.*]] = linalg.index 3
+// CHECK: %[[M:.*]] = tpa.index "m"
 // CHECK: %[[SEEN:.*]] = arith.cmpi sle, %[[M]], %[[QUERY]]
 // CHECK: %[[INF:.*]] = arith.constant 0xFF800000 : f32
 // CHECK: arith.select %[[SEEN]], %[[X]], %[[INF]]
@@ -42,7 +40,7 @@ func.func @not_causal(%q: tensor<1x?x4x8xf32>, %k: tensor<1x?x4x8xf32>) -> tenso
 // A key is in the window of 16 if it is less than 16 before the query.
 // CHECK-LABEL: @window
 // CHECK: %[[QUERY:.*]] = arith.addi
-// CHECK: %[[M:.*]] = linalg.index 3
+// CHECK: %[[M:.*]] = tpa.index "m"
 // CHECK: %[[SEEN:.*]] = arith.cmpi sle, %[[M]], %[[QUERY]]
 // CHECK: %[[C16:.*]] = arith.constant 16 : index
 // CHECK: %[[END:.*]] = arith.addi %[[M]], %[[C16]]
@@ -102,9 +100,9 @@ func.func @linear_attention(%q: tensor<1x?x4x8xf32>, %k: tensor<1x?x4x8xf32>, %p
 // CHECK-LABEL: @two_terms
 // CHECK: %[[S0:.*]] = tpa.einsum "bnhd,bmhd->bhnm"
 // CHECK: %[[S1:.*]] = tpa.einsum "bnhp,bmp->bhnm"
-// CHECK: %[[SUM:.*]] = linalg.generic {{.*}} ins(%[[S0]], %[[S1]] :
+// CHECK: %[[SUM:.*]] = tpa.map "bhnm,bhnm->bhnm"(%[[S0]], %[[S1]])
 // CHECK: arith.addf
-// CHECK: linalg.generic {{.*}} ins(%[[SUM]] :
+// CHECK: tpa.map "bhnm->bhnm"(%[[SUM]])
 // CHECK: arith.mulf
 func.func @two_terms(%q: tensor<2x?x4x8xf32>, %k: tensor<2x?x4x8xf32>, %q_p: tensor<2x?x4x2xf32>, %k_p: tensor<2x?x2xf32>) -> tensor<2x?x4x8xf32> {
   %o = tpa.attention ["bnhd,bmhd->bhnm", "bnhp,bmp->bhnm"](%q, %k, %q_p, %k_p) value "bhnm,bmhe->bnhe"(%k) {scale = 0.5 : f64}
@@ -130,9 +128,9 @@ func.func @sugar(%x: tensor<1x?x24xf32>, %wa: tensor<4x3x24xf32>, %wb: tensor<3x
 // The bias per unit of distance is added before the cap; sinks reach the softmax in the order of its dimensions.
 // CHECK-LABEL: @slopes_and_sinks
 // CHECK-SAME: %[[SLOPES:[a-z0-9]+]]: tensor<2x3xf32>, %[[SINKS:[a-z0-9]+]]: tensor<3x2xf32>
-// CHECK: linalg.generic {{.*}} ins(%{{.*}}, %[[SLOPES]] :
+// CHECK: tpa.map "bgjnm,gj->bgjnm"(%{{.*}}, %[[SLOPES]])
 // CHECK: %[[QUERY:.*]] = arith.addi
-// CHECK: %[[M:.*]] = linalg.index 4
+// CHECK: %[[M:.*]] = tpa.index "m"
 // CHECK: %[[DISTANCE:.*]] = arith.subi %{{.*}}, %[[QUERY]]
 // CHECK: %[[BIAS:.*]] = arith.mulf %{{.*}}, %{{.*}}
 // CHECK: arith.addf %{{.*}}, %[[BIAS]]

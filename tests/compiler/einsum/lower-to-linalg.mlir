@@ -76,6 +76,7 @@ func.func @total(%x: tensor<4xf64>) -> tensor<f64> {
 // CHECK: arith.addf %[[ACC]], %[[EXP]]
 // CHECK: linalg.generic {{.*}} iterator_types = ["parallel", "parallel"]} ins(%[[X]], %[[MAX]], %[[SUM]] :
 // CHECK: ^bb0(%{{.*}}: f32, %{{.*}}: f32, %[[S:.*]]: f32, %{{.*}}: f32):
+// CHECK: math.exp
 // CHECK: %[[ZERO2:.*]] = arith.constant 0.000000e+00 : f32
 // CHECK: %[[NO_SUM:.*]] = arith.cmpf oeq, %[[S]], %[[ZERO2]]
 // CHECK: %[[Q:.*]] = arith.divf %{{.*}}, %[[S]]

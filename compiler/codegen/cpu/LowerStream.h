@@ -1,0 +1,37 @@
+//===- LowerStream.h - Streams to loops over blocks -------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Lowers tpa.stream over memrefs to loops of linalg over blocks of keys.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TPA_COMPILER_CODEGEN_CPU_LOWERSTREAM_H
+#define TPA_COMPILER_CODEGEN_CPU_LOWERSTREAM_H
+
+#include "dialects/tpa/TpaDialect.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace tpa::cpu {
+
+struct StreamLoweringOptions {
+  int64_t queryBlock =
+      16; ///< queries of a workgroup, where their number varies
+  /// Give each batch row, query block and split a workgroup; else loop over
+  /// them.
+  bool distribute = true;
+  /// Leave results that one map alone reads to code generation, which need not
+  /// store them.
+  bool epilogues = true;
+};
+
+/// Replaces the kernel's stream, if it has one. With `distribute` the kernel
+/// gets its grid and its last argument, the workgroup.
+mlir::LogicalResult lowerStream(mlir::func::FuncOp kernel,
+                                const StreamLoweringOptions &options);
+
+} // namespace tpa::cpu
+
+#endif // TPA_COMPILER_CODEGEN_CPU_LOWERSTREAM_H
