@@ -168,19 +168,27 @@ Value BodyEmitter::emit(Operation *op, IRMapping &map) {
   Type type = op->getResult(0).getType();
   state.addTypes(lift ? Type(vectorOf(type)) : type);
   Operation *emitted = b.create(state);
-  // Products and sums may contract to fused multiply-adds.
+  // Products and sums may contract to fused multiply-adds, and zero has no
+  // sign: the first of a sum is then a product, not an addition to zero.
   if (isa<arith::MulFOp, arith::AddFOp, arith::SubFOp>(emitted))
     emitted->setAttr("fastmath",
                      arith::FastMathFlagsAttr::get(
-                         b.getContext(), arith::FastMathFlags::contract));
+                         b.getContext(), arith::FastMathFlags::contract |
+                                             arith::FastMathFlags::nsz));
   return emitted->getResult(0);
 }
 
 Value BodyEmitter::evaluate(linalg::GenericOp op, ValueRange arguments) {
   IRMapping map;
   map.map(op.getBlock()->getArguments(), arguments);
-  for (Operation &body : op.getBlock()->without_terminator())
+  for (Operation &body : op.getBlock()->without_terminator()) {
+    if (isa<memref::PrefetchOp>(body)) {
+      if (point.isFirst)
+        b.clone(body, map);
+      continue;
+    }
     map.map(body.getResult(0), emit(&body, map));
+  }
   return map.lookupOrDefault(op.getBlock()->getTerminator()->getOperand(0));
 }
 

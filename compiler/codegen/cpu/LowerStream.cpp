@@ -37,6 +37,8 @@ using namespace tpa::cpu;
 
 namespace {
 
+/// Rows of a register tile, beside four vectors.
+constexpr int64_t partRows = 6;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// A part of a label's range: first index and extent.
@@ -75,11 +77,17 @@ private:
   Value carry(unsigned out, StringRef labels);
 
   // Work.
+  std::string parallelOrder(ValueRange inputs, ArrayRef<std::string> terms,
+                            StringRef outLabels);
   void generic(ValueRange inputs, ArrayRef<std::string> terms, Value output,
                StringRef labels, std::optional<double> init, Body body);
   void workgroup();
   void block();
   void emitEinsum(EinsumOp op, std::optional<unsigned> accumulate);
+  void accumulateAhead(EinsumOp op, unsigned out);
+  SmallVector<Value> nextBlocks();
+  void prefetch(OpBuilder &nested, Value row, StringRef order, StringRef summed,
+                int64_t iterations);
   void emitMap(MapOp op);
   void emitSoftmax(OnlineSoftmaxOp op);
   Value allocate(Value value, StringRef labels);
@@ -338,12 +346,38 @@ Value StreamLowering::allocate(Value value, StringRef labels) {
 // Work
 //===----------------------------------------------------------------------===//
 
+/// The output's labels, those of the largest input first, in its order.
+std::string StreamLowering::parallelOrder(ValueRange inputs,
+                                          ArrayRef<std::string> terms,
+                                          StringRef outLabels) {
+  std::string order;
+  int64_t most = 0;
+  for (auto [input, term] : llvm::zip_equal(inputs, terms)) {
+    int64_t size = 1;
+    for (char label : term)
+      size *= blockSize(label);
+    if (size <= most)
+      continue;
+    most = size;
+    order.clear();
+    for (char label : term)
+      if (outLabels.contains(label))
+        order += label;
+  }
+  for (char label : outLabels)
+    if (!llvm::is_contained(order, label))
+      order += label;
+  return order;
+}
+
 /// A linalg.generic whose loops are the output's labels, then those summed; it
 /// starts from `init`, or from what the output holds.
 void StreamLowering::generic(ValueRange inputs, ArrayRef<std::string> terms,
                              Value output, StringRef outLabels,
                              std::optional<double> init, Body body) {
-  std::string loops = outLabels.str();
+  // Parallel loops run in the order in which the largest input lies in memory,
+  // so that it is read from front to back.
+  std::string loops = parallelOrder(inputs, terms, outLabels);
   for (StringRef term : terms)
     for (char label : term)
       if (!llvm::is_contained(loops, label))
@@ -380,7 +414,137 @@ void StreamLowering::generic(ValueRange inputs, ArrayRef<std::string> terms,
       });
 }
 
+/// What the next block reads, each operand as one row of memory. After the last
+/// block it is the same block again, which costs nothing.
+SmallVector<Value> StreamLowering::nextBlocks() {
+  SmallVector<Value> next;
+  int64_t step = stream.getBlock();
+  Range here = ranges['m'];
+  Value ahead = arith::AddIOp::create(b, loc, here.begin, constant(step));
+  Value behind = arith::AddIOp::create(b, loc, ahead, constant(step));
+  Value isThere = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle,
+                                        behind, asValue(*sizeOfLabel('m')));
+  ranges['m'].begin =
+      arith::SelectOp::create(b, loc, isThere, ahead, here.begin);
+  for (auto [term, input, argument] :
+       llvm::zip_equal(terms, stream.getInputs(),
+                       stream.getBody().front().getArguments())) {
+    // Rows of a batch are one piece of memory from the keys on.
+    if (!memory.lookup(argument) || !StringRef(term).starts_with("bm"))
+      continue;
+    auto part =
+        view(input, term, /*isOut=*/false).getDefiningOp<memref::SubViewOp>();
+    SmallVector<int64_t> shape(part.getType().getShape().drop_front());
+    auto type = cast<MemRefType>(memref::SubViewOp::inferRankReducedResultType(
+        shape, part.getSourceType(), part.getMixedOffsets(),
+        part.getMixedSizes(), part.getMixedStrides()));
+    Value row = memref::SubViewOp::create(
+        b, loc, type, part.getSource(), part.getMixedOffsets(),
+        part.getMixedSizes(), part.getMixedStrides());
+    SmallVector<ReassociationIndices> all(1);
+    for (size_t i = 0; i < shape.size(); ++i)
+      all[0].push_back(i);
+    if (memref::CollapseShapeOp::isGuaranteedCollapsible(type, all))
+      next.push_back(memref::CollapseShapeOp::create(b, loc, row, all));
+  }
+  ranges['m'] = here;
+  return next;
+}
+
+/// The sum that takes the most arithmetic, in parts along a label that its
+/// streamed operand lacks. Each part also asks for an operand of the next
+/// block, line by line: memory and arithmetic overlap.
+void StreamLowering::accumulateAhead(EinsumOp op, unsigned out) {
+  Equation equation = Equation::parseVerified(op.getEquation());
+  SmallVector<Value> inputs;
+  for (Value operand : op.getOperands())
+    inputs.push_back(memory.lookup(operand));
+  std::string order = parallelOrder(inputs, equation.terms, equation.output);
+  // The labels of the largest operand come first.
+  char cut = 0;
+  for (char label : order)
+    if (llvm::count_if(equation.terms,
+                       [&](StringRef term) { return term.contains(label); }) ==
+            1 &&
+        !StringRef(equation.terms[1]).contains(label) &&
+        blockSize(label) >= 2 * partRows)
+      cut = label;
+  SmallVector<Value> next = nextBlocks();
+  int64_t rows = cut ? blockSize(cut) : 1, step = cut ? partRows : 1;
+  int64_t parts = llvm::divideCeil(rows, step);
+  std::string summed;
+  int64_t iterations = 1;
+  for (char label : equation.labels())
+    if (!llvm::is_contained(equation.output, label)) {
+      summed += label;
+      iterations *= blockSize(label);
+    }
+  double scale = op.getScale().convertToDouble();
+  for (int64_t part = 0; part < parts; ++part) {
+    auto cutTo = [&](Value memref, StringRef labels) -> Value {
+      size_t at = labels.find(cut);
+      if (!cut || at == StringRef::npos)
+        return memref;
+      auto type = cast<MemRefType>(memref.getType());
+      SmallVector<OpFoldResult> offsets(labels.size(), b.getIndexAttr(0)),
+          sizes, strides(labels.size(), b.getIndexAttr(1));
+      for (int64_t size : type.getShape())
+        sizes.push_back(b.getIndexAttr(size));
+      offsets[at] = b.getIndexAttr(part * step);
+      sizes[at] = b.getIndexAttr(std::min(step, rows - part * step));
+      return memref::SubViewOp::create(b, loc, memref, offsets, sizes, strides);
+    };
+    SmallVector<Value> operands;
+    for (auto [input, term] : llvm::zip_equal(inputs, equation.terms))
+      operands.push_back(cutTo(input, term));
+    generic(operands, equation.terms,
+            cutTo(carry(out, equation.output), equation.output),
+            equation.output, std::nullopt,
+            [&](OpBuilder &nested, ValueRange in) -> Value {
+              for (size_t i = part; i < next.size(); i += parts)
+                prefetch(nested, next[i], order, summed, iterations);
+              Value product = arith::MulFOp::create(nested, loc, in[0], in[1]);
+              if (scale != 1.0)
+                product = arith::MulFOp::create(
+                    nested, loc, product,
+                    arith::ConstantOp::create(nested, loc,
+                                              nested.getF32FloatAttr(scale)));
+              return arith::AddFOp::create(nested, loc, in[2], product);
+            });
+  }
+}
+
+/// An iteration's share of the lines of `row`; loops are `order`, then
+/// `summed`.
+void StreamLowering::prefetch(OpBuilder &nested, Value row, StringRef order,
+                              StringRef summed, int64_t iterations) {
+  auto type = cast<MemRefType>(row.getType());
+  int64_t line = 64 / (type.getElementTypeBitWidth() / 8);
+  int64_t share = llvm::divideCeil(type.getNumElements(), iterations);
+  Value at = arith::ConstantIndexOp::create(nested, loc, 0);
+  for (auto [i, label] : llvm::enumerate(summed)) {
+    Value size = arith::ConstantIndexOp::create(nested, loc, blockSize(label));
+    at = arith::MulIOp::create(nested, loc, at, size);
+    Value index = linalg::IndexOp::create(nested, loc, order.size() + i);
+    at = arith::AddIOp::create(nested, loc, at, index);
+  }
+  at = arith::MulIOp::create(
+      nested, loc, at, arith::ConstantIndexOp::create(nested, loc, share));
+  for (int64_t offset = 0; offset < share; offset += line) {
+    Value element = arith::AddIOp::create(
+        nested, loc, at, arith::ConstantIndexOp::create(nested, loc, offset));
+    memref::PrefetchOp::create(nested, loc, row, element, /*isWrite=*/false,
+                               /*localityHint=*/2, /*isDataCache=*/true);
+  }
+}
+
 void StreamLowering::emitEinsum(EinsumOp op, std::optional<unsigned> out) {
+  if (out && options.epilogues && op.getOperands().size() == 2 &&
+      getConstantIntValue(ranges['m'].size) &&
+      getConstantIntValue(ranges['n'].size) == 1) {
+    labels[op.getResult()] = Equation::parseVerified(op.getEquation()).output;
+    return accumulateAhead(op, *out);
+  }
   Equation equation = Equation::parseVerified(op.getEquation());
   labels[op.getResult()] = equation.output;
   bool sums = equation.labels().size() > equation.output.size();
@@ -423,7 +587,7 @@ void StreamLowering::emitMap(MapOp op) {
     inputs.push_back(memory.lookup(operand));
   Value target = allocate(op.getResult(), equation.output);
   Block &body = op.getBody().front();
-  // What the loop can offer: indices within the block.
+  std::string order = parallelOrder(inputs, equation.terms, equation.output);
   generic(
       inputs, equation.terms, target, equation.output, std::nullopt,
       [&](OpBuilder &nested, ValueRange in) -> Value {

@@ -6,6 +6,7 @@
 
 #include "compiler/codegen/cpu/Nest.h"
 #include "dialects/exec/ExecDialect.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -105,8 +106,8 @@ static linalg::GenericOp epilogueOf(linalg::GenericOp root,
   return epilogue;
 }
 
-/// The fill that a reduction starts from: of the operations before it that touch
-/// its output, the last.
+/// The fill that a reduction starts from: of the operations before it that
+/// touch its output, the last.
 static linalg::FillOp fillBefore(linalg::GenericOp root, Value out) {
   Operation *last = nullptr;
   for (Operation *user : out.getUsers())
@@ -191,6 +192,38 @@ static bool sharesLoads(const Nest &nest, unsigned loop) {
   });
 }
 
+/// Points that are summed into each result.
+static int64_t reductionSteps(const Nest &nest) {
+  int64_t steps = 1;
+  for (unsigned loop = 0; loop < nest.extents.size(); ++loop)
+    if (!nest.isParallel(loop))
+      steps *= nest.extents[loop].estimate();
+  return steps;
+}
+
+/// Sums of products along the lanes, written side by side: as many of them as
+/// there are lanes share one vector, and one store.
+static bool chooseGather(Nest &nest, const Target &target) {
+  linalg::GenericOp root = nest.root;
+  Operation *last =
+      root.getBlock()->getTerminator()->getOperand(0).getDefiningOp();
+  if (!nest.vectorLoop || nest.isParallel(*nest.vectorLoop) ||
+      !isa_and_nonnull<arith::AddFOp>(last) ||
+      !last->getResult(0).getType().isF32())
+    return false;
+  OpOperand *out = root.getDpsInitOperand(0);
+  for (unsigned loop = 0; loop < nest.extents.size(); ++loop)
+    if (nest.isParallel(loop) &&
+        nest.extents[loop].estimate() >= target.lanes &&
+        accessAlong(root.getMatchingIndexingMap(out), out->get(), loop) ==
+            Access::Contiguous) {
+      nest.gatherLoop = loop;
+      nest.unroll[loop] = target.lanes;
+      return true;
+    }
+  return false;
+}
+
 void chooseSchedule(Nest &nest, const Target &target) {
   double best = std::numeric_limits<double>::infinity();
   for (unsigned loop = 0; loop < nest.extents.size(); ++loop) {
@@ -205,9 +238,14 @@ void chooseSchedule(Nest &nest, const Target &target) {
   if (!nest.isReduction())
     return;
 
+  if (target.inCache && chooseGather(nest, target))
+    return;
+
   // A register tile over the two longest parallel loops, within half of the
-  // registers: the other half holds operands.
-  int64_t budget = target.registers / 2;
+  // registers: the other half holds operands. Sums that run long enough to hide
+  // the stores of a larger tile leave a quarter.
+  bool isLong = target.inCache && reductionSteps(nest) >= 16;
+  int64_t budget = isLong ? target.registers * 3 / 4 : target.registers / 2;
   auto unrollBy = [&](unsigned loop, int64_t most, int64_t step) {
     int64_t extent = nest.extents[loop].estimate() / step;
     int64_t factor = std::min({most, extent, budget});
@@ -215,8 +253,8 @@ void chooseSchedule(Nest &nest, const Target &target) {
       return;
     // Three that leave no remainder beat four that do: half of the code, and
     // nothing runs outside of the register tile.
-    if (nest.extents[loop].isStatic() && factor == 4 && extent % 4 != 0 &&
-        extent % 3 == 0)
+    if (!target.inCache && nest.extents[loop].isStatic() && factor == 4 &&
+        extent % 4 != 0 && extent % 3 == 0)
       factor = 3;
     nest.unroll[loop] = factor;
     budget /= factor;
@@ -234,7 +272,7 @@ void chooseSchedule(Nest &nest, const Target &target) {
     return left != right ? left > right : a < b;
   });
   for (unsigned loop : ArrayRef(loops).take_front(2))
-    unrollBy(loop, 4, 1);
+    unrollBy(loop, isLong ? 6 : 4, 1);
 }
 
 //===----------------------------------------------------------------------===//

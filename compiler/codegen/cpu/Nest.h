@@ -21,6 +21,8 @@ namespace tpa::cpu {
 struct Target {
   int64_t lanes = 16;     ///< f32 elements of a vector register
   int64_t registers = 32; ///< vector registers
+  /// Operands are in the first-level cache: arithmetic is what takes time.
+  bool inCache = false;
 };
 
 /// The extent of a loop: a constant, or a scalar argument of the kernel.
@@ -45,8 +47,11 @@ struct Nest {
   llvm::SmallVector<Extent> extents; ///< per loop
   /// Decisions:
   std::optional<unsigned> vectorLoop; ///< none: scalar code
-  llvm::SmallVector<int64_t> unroll;  ///< per loop, 1 for reductions
-  llvm::SmallVector<int64_t> tile;    ///< per loop: of a workgroup; 0 is all
+  /// Of a vector reduction: the parallel loop of which `lanes` sums at a time
+  /// are gathered into one vector, where there is one.
+  std::optional<unsigned> gatherLoop;
+  llvm::SmallVector<int64_t> unroll; ///< per loop, 1 for reductions
+  llvm::SmallVector<int64_t> tile;   ///< per loop: of a workgroup; 0 is all
 
   bool isParallel(unsigned loop) const {
     mlir::linalg::GenericOp op = root;

@@ -35,6 +35,9 @@ NestEmitter::NestEmitter(OpBuilder &builder, const Nest &nest, int64_t lanes,
   factor.assign(nest.extents.size(), 1);
 }
 
+/// Steps of a reduction that are emitted one after the other.
+static constexpr int64_t mostUnrolledSteps = 8;
+
 bool NestEmitter::vectorReduction() const {
   return nest.vectorLoop && !nest.isParallel(*nest.vectorLoop);
 }
@@ -110,7 +113,9 @@ void NestEmitter::emitParallel(unsigned position) {
     return run(lower[index], upper[index], unroll);
   Value boundary = wholeSteps(b, loc, lower[index], upper[index], unroll);
   run(lower[index], boundary, unroll);
-  run(boundary, upper[index], 1);
+  // A known rest is one smaller tile.
+  bool isWhole = !nest.tile[index] && extent.isStatic();
+  run(boundary, upper[index], isWhole ? extent.constant % unroll : 1);
 }
 
 void NestEmitter::emitVectorParallel(unsigned index) {
@@ -153,6 +158,7 @@ SmallVector<Point> NestEmitter::tilePoints() {
     for (const Point &point : points)
       for (int64_t k = 0; k < factor[index]; ++k) {
         more.push_back(point);
+        more.back().isFirst &= k == 0;
         if (k > 0)
           more.back().indices[index] = arith::AddIOp::create(
               b, loc, point.indices[index], constant(k * stride));
@@ -164,6 +170,8 @@ SmallVector<Point> NestEmitter::tilePoints() {
 
 void NestEmitter::emitTile() {
   SmallVector<Point> points = tilePoints();
+  if (nest.gatherLoop && factor[*nest.gatherLoop] == lanes)
+    return finishGathered(points.front(), reduceLanes(points));
   SmallVector<Value> results =
       nest.isReduction() ? reduce(points)
                          : step(points, SmallVector<Value>(points.size()));
@@ -213,6 +221,45 @@ NestEmitter::Values NestEmitter::reduce(ArrayRef<Point> points) {
   return accumulators;
 }
 
+/// The partial sums of `lanes` points, before lanes are combined.
+NestEmitter::Values NestEmitter::reduceLanes(ArrayRef<Point> points) {
+  Value zero = arith::ConstantOp::create(
+      b, loc, b.getZeroAttr(VectorType::get({lanes}, b.getF32Type())));
+  return reduceLoops(0, Values(points.size(), zero));
+}
+
+/// Transposes while adding: lane k of the result is the sum over the lanes of
+/// partial result k. A level halves the vectors; in each lane one of a pair
+/// stays and the other's partner lane is added.
+void NestEmitter::finishGathered(Point point, Values partial) {
+  for (int64_t half = lanes / 2; half > 0; half /= 2) {
+    SmallVector<int64_t> kept, moved;
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      int64_t source = lane & half ? lanes : 0;
+      kept.push_back(source + lane);
+      moved.push_back(source + (lane ^ half));
+    }
+    for (int64_t k = 0; k < half; ++k) {
+      Value left = partial[k], right = partial[k + half];
+      Value a = vector::ShuffleOp::create(b, loc, left, right, kept);
+      Value c = vector::ShuffleOp::create(b, loc, left, right, moved);
+      partial[k] = arith::AddFOp::create(b, loc, a, c);
+    }
+    partial.truncate(half);
+  }
+  point.vectorLoop = nest.gatherLoop;
+  point.lanes = lanes;
+  point.mask = point.last = {};
+  Value value = partial[0];
+  if (!nest.fill) {
+    OpOperand *out = root.getDpsInitOperand(0);
+    Value start = BodyEmitter(b, loc, point)
+                      .load(out->get(), root.getMatchingIndexingMap(out));
+    value = arith::AddFOp::create(b, loc, value, start);
+  }
+  finish(point, value);
+}
+
 /// Combines the lanes of a partial result with the value it started from.
 Value NestEmitter::combine(Value partial, Value init) {
   vector::CombiningKind kind = *linalg::getCombinerOpKind(combiner);
@@ -230,6 +277,15 @@ NestEmitter::Values NestEmitter::reduceLoops(unsigned position,
   unsigned index = reduction[position];
   if (index == nest.vectorLoop)
     return reduceVector(index, accumulators);
+  // A few steps are not worth a loop.
+  if (nest.tile[index] == 0 && nest.extents[index].isStatic() &&
+      nest.extents[index].constant <= mostUnrolledSteps) {
+    for (int64_t k = 0; k < nest.extents[index].constant; ++k) {
+      current.indices[index] = constant(k);
+      accumulators = reduceLoops(position + 1, accumulators);
+    }
+    return accumulators;
+  }
   auto op = scf::ForOp::create(b, loc, lower[index], upper[index], constant(1),
                                accumulators);
   OpBuilder::InsertionGuard guard(b);
@@ -250,6 +306,15 @@ NestEmitter::Values NestEmitter::reduceVector(unsigned index,
     if (matchPattern(from, m_ConstantInt(&low)) &&
         matchPattern(to, m_ConstantInt(&high)) && low.sge(high))
       return;
+    if (!masked && matchPattern(from, m_Zero()) &&
+        matchPattern(to, m_ConstantInt(&high)) &&
+        high.getSExtValue() <= mostUnrolledSteps * lanes) {
+      for (int64_t at = 0; at < high.getSExtValue(); at += lanes) {
+        current.indices[index] = constant(at);
+        accumulators = step(tilePoints(), accumulators);
+      }
+      return;
+    }
     auto op =
         scf::ForOp::create(b, loc, from, to, constant(lanes), accumulators);
     OpBuilder::InsertionGuard guard(b);

@@ -51,6 +51,8 @@ private:
   Values reduceVector(unsigned loop, Values accumulators);
   void prefetchNextTile();
   Values step(llvm::ArrayRef<Point> points, mlir::ValueRange accumulators);
+  Values reduceLanes(llvm::ArrayRef<Point> points);
+  void finishGathered(Point point, Values partial);
   mlir::Value combine(mlir::Value partial, mlir::Value init);
   void finish(const Point &point, mlir::Value value);
   bool vectorReduction() const;

@@ -126,7 +126,7 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
                        nests->front().root->getParentOp() == kernel;
     AffineMap grid =
         AffineMap::get(0, kernel.getNumArguments(), kernel.getContext());
-    Target target{lanes, registers};
+    Target target{lanes, registers, /*inCache=*/hasGrid};
     for (Nest &nest : *nests) {
       chooseSchedule(nest, target);
       ++(nest.vectorLoop ? numVector : numScalar);

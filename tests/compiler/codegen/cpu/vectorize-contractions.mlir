@@ -20,7 +20,7 @@
 // CHECK: scf.for {{.*}} iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>
 // CHECK: vector.load %{{.*}} : memref<?x768xf32>, vector<16xf32>
 // CHECK: vector.load %{{.*}} : memref<512x768xf32>, vector<16xf32>
-// CHECK: arith.mulf {{.*}} fastmath<contract> : vector<16xf32>
+// CHECK: arith.mulf {{.*}} fastmath<nsz,contract> : vector<16xf32>
 // CHECK: vector.reduction <add>, {{.*}} fastmath<reassoc>
 // NARROW-LABEL: func.func private @rows
 // NARROW: -> (vector<8xf32>, vector<8xf32>
