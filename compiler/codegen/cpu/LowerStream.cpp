@@ -86,6 +86,7 @@ private:
   void emitEinsum(EinsumOp op, std::optional<unsigned> accumulate);
   void accumulateAhead(EinsumOp op, unsigned out);
   SmallVector<Value> nextBlocks();
+  SmallVector<Value> operandsOf(EinsumOp op, const Equation &equation);
   void prefetch(OpBuilder &nested, Value row, StringRef order, StringRef summed,
                 int64_t iterations);
   void emitMap(MapOp op);
@@ -414,6 +415,30 @@ void StreamLowering::generic(ValueRange inputs, ArrayRef<std::string> terms,
       });
 }
 
+/// Memory of the operands. A narrow one that is read for more than one result
+/// is widened once.
+SmallVector<Value> StreamLowering::operandsOf(EinsumOp op,
+                                              const Equation &equation) {
+  SmallVector<Value> operands;
+  for (auto [term, operand] :
+       llvm::zip_equal(equation.terms, op.getOperands())) {
+    Value &known = memory[operand];
+    int64_t reads = 1;
+    for (char label : equation.output)
+      if (!llvm::is_contained(term, label))
+        reads *= blockSize(label);
+    bool isNarrow = !cast<MemRefType>(known.getType()).getElementType().isF32();
+    if (options.distribute && isNarrow && reads > 1) {
+      Value wide = scratch(operand, term);
+      generic(known, term, wide, term, std::nullopt,
+              [](OpBuilder &, ValueRange in) { return in[0]; });
+      known = scratch(operand, term);
+    }
+    operands.push_back(known);
+  }
+  return operands;
+}
+
 /// What the next block reads, each operand as one row of memory. After the last
 /// block it is the same block again, which costs nothing.
 SmallVector<Value> StreamLowering::nextBlocks() {
@@ -456,9 +481,7 @@ SmallVector<Value> StreamLowering::nextBlocks() {
 /// block, line by line: memory and arithmetic overlap.
 void StreamLowering::accumulateAhead(EinsumOp op, unsigned out) {
   Equation equation = Equation::parseVerified(op.getEquation());
-  SmallVector<Value> inputs;
-  for (Value operand : op.getOperands())
-    inputs.push_back(memory.lookup(operand));
+  SmallVector<Value> inputs = operandsOf(op, equation);
   std::string order = parallelOrder(inputs, equation.terms, equation.output);
   // The labels of the largest operand come first.
   char cut = 0;
@@ -550,9 +573,7 @@ void StreamLowering::emitEinsum(EinsumOp op, std::optional<unsigned> out) {
   bool sums = equation.labels().size() > equation.output.size();
   double scale = op.getScale().convertToDouble();
   bool rescales = scale != 1.0 && sums;
-  SmallVector<Value> inputs;
-  for (Value operand : op.getOperands())
-    inputs.push_back(memory.lookup(operand));
+  SmallVector<Value> inputs = operandsOf(op, equation);
   Value target = out ? carry(*out, equation.output)
                      : allocate(op.getResult(), equation.output);
   bool adds = sums || out;
