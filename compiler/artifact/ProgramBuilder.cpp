@@ -55,6 +55,18 @@ FailureOr<::t6::DType> dtypeOf(Type type) {
   llvm_unreachable("all kinds are handled");
 }
 
+::t6::Init::Kind kindOf(exec::InitKind kind) {
+  switch (kind) {
+  case exec::InitKind::Constant:
+    return ::t6::Init::Kind::Constant;
+  case exec::InitKind::Uniform:
+    return ::t6::Init::Kind::Uniform;
+  case exec::InitKind::Normal:
+    return ::t6::Init::Kind::Normal;
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
 class ProgramBuilder {
 public:
   explicit ProgramBuilder(ModuleOp module) : module(module), symbols(module) {}
@@ -97,6 +109,10 @@ private:
                                 stored.asArrayRef().end());
     else if (op.getKind() == exec::BufferKind::Param)
       buffer.storedShape.assign(type.getShape().begin(), type.getShape().end());
+    if (auto init = dyn_cast_if_present<exec::InitAttr>(op.getInitAttr());
+        init && op.getKind() == exec::BufferKind::Param)
+      buffer.init = ::t6::Init{kindOf(init.getKind()),
+                               init.getValue().getValueAsDouble()};
     buffer.tiedTo = op.getTiedTo().value_or("").str();
     if (DenseI64ArrayAttr range = op.getRangeAttr()) {
       buffer.hasRange = true;

@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/model/EntryBuilder.h"
+#include "compiler/model/Initialiser.h"
 #include "compiler/model/Specialize.h"
 #include "dialects/t6/Layout.h"
 #include "dialects/tpa/Equation.h"
@@ -75,41 +76,9 @@ LogicalResult EntryBuilder::prepare() {
   batch =
       cast<RankedTensorType>(attention.getArgument(1).getType()).getDimSize(0);
 
-  Builder builder(model.getContext());
-  Type weightType = builder.getF32Type();
-  for (auto op : attention.getOps<t6::ParamOp>()) {
-    auto type = cast<RankedTensorType>(op.getType());
-    std::string error;
-    FailureOr<t6::Layout> layout = t6::Layout::parse(op.getLayout(), error);
-    params.push_back(
-        {op.getName().str(), type, layout->storedShape(type.getShape()), op});
-    if (type.getRank() > 1)
-      weightType = type.getElementType();
-  }
-  int64_t width = model.getWidth(), ffn = model.getFfn();
-  auto matrix = [&](int64_t rows, int64_t columns) {
-    return RankedTensorType::get({rows, columns}, weightType);
-  };
-  auto vector = RankedTensorType::get({width}, builder.getF32Type());
-  params.push_back({names.gate, matrix(ffn, width), {}, {}});
-  params.push_back({names.up, matrix(ffn, width), {}, {}});
-  params.push_back({names.down, matrix(width, ffn), {}, {}});
-  for (StringRef norm : {names.attentionNorm, names.ffnNorm})
-    if (!norm.empty())
-      params.push_back({norm.str(), vector, {}, {}});
-
-  auto embedding = matrix(model.getVocab(), width);
-  declareBuffer(exec::BufferKind::Param, names.embedding, embedding, {}, {},
-                model.getTied() ? StringRef(names.head) : StringRef());
-  for (int64_t layer = 0; layer < int64_t(model.getLayers()); ++layer)
-    for (const Param &param : params)
-      declareBuffer(exec::BufferKind::Param, layerName(layer, param.name),
-                    param.type, param.stored);
-  if (!names.finalNorm.empty())
-    declareBuffer(exec::BufferKind::Param, names.finalNorm, vector);
-  if (!model.getTied())
-    declareBuffer(exec::BufferKind::Param, names.head, embedding);
-
+  if (failed(collectParams()))
+    return failure();
+  declareParams();
   auto op = *attention.getOps<AttentionOp>().begin();
   for (auto [factor, term] : streamedFactors(op)) {
     auto type = cast<RankedTensorType>(factor.getType());
@@ -130,10 +99,77 @@ LogicalResult EntryBuilder::prepare() {
   return success();
 }
 
-exec::BufferOp
-EntryBuilder::declareBuffer(exec::BufferKind kind, const Twine &name,
-                            RankedTensorType type, ArrayRef<int64_t> stored,
-                            ArrayRef<int64_t> range, StringRef tiedTo) {
+LogicalResult EntryBuilder::collectParams() {
+  weightType = Float32Type::get(model.getContext());
+  for (auto op : attention.getOps<t6::ParamOp>()) {
+    auto type = cast<RankedTensorType>(op.getType());
+    std::string error;
+    FailureOr<t6::Layout> layout = t6::Layout::parse(op.getLayout(), error);
+    SmallVector<int64_t> stored = layout->storedShape(type.getShape());
+    FailureOr<exec::InitAttr> init = resolveInit(
+        op.getInitAttr(), type, stored, [&] { return op.emitOpError(); });
+    if (failed(init))
+      return failure();
+    params.push_back({op.getName().str(), type, stored, *init});
+    if (type.getRank() > 1)
+      weightType = type.getElementType();
+  }
+  int64_t width = model.getWidth(), ffn = model.getFfn();
+  params.push_back(outerParam(names.gate, matrix(ffn, width)));
+  params.push_back(outerParam(names.up, matrix(ffn, width)));
+  params.push_back(
+      outerParam(names.down, matrix(width, ffn), t6::InitKind::Zeros));
+  for (StringRef norm : {names.attentionNorm, names.ffnNorm})
+    if (!norm.empty())
+      params.push_back(outerParam(norm, normType()));
+  return success();
+}
+
+void EntryBuilder::declareParams() {
+  Param embedding =
+      outerParam(names.embedding, matrix(model.getVocab(), model.getWidth()));
+  declareParam(names.embedding, embedding,
+               model.getTied() ? StringRef(names.head) : StringRef());
+  for (int64_t layer = 0; layer < int64_t(model.getLayers()); ++layer)
+    for (const Param &param : params)
+      declareParam(layerName(layer, param.name), param);
+  if (!names.finalNorm.empty())
+    declareParam(names.finalNorm, outerParam(names.finalNorm, normType()));
+  if (!model.getTied())
+    declareParam(names.head, embedding);
+}
+
+EntryBuilder::Param EntryBuilder::outerParam(StringRef name,
+                                             RankedTensorType type,
+                                             t6::InitKind reference) {
+  constexpr double llamaDeviation = 0.02;
+  t6::InitAttr init; // of a vector: one
+  if (type.getRank() > 1)
+    init = t6::InitAttr::get(
+        model.getContext(),
+        model.getCheckpoint() == t6::Checkpoint::Llama ? t6::InitKind::Normal
+                                                       : reference,
+        Builder(model.getContext()).getF64FloatAttr(llamaDeviation));
+  // None of these initialisers has a value that could be wrong.
+  exec::InitAttr resolved = *resolveInit(init, type, type.getShape(),
+                                         [&] { return model.emitOpError(); });
+  return {name.str(), type, SmallVector<int64_t>(type.getShape()), resolved};
+}
+
+void EntryBuilder::declareParam(const Twine &name, const Param &param,
+                                StringRef tiedTo) {
+  exec::BufferOp buffer =
+      declareBuffer(exec::BufferKind::Param, name, param.type, param.stored);
+  buffer.setInitAttr(param.init);
+  if (!tiedTo.empty())
+    buffer.setTiedTo(tiedTo);
+}
+
+exec::BufferOp EntryBuilder::declareBuffer(exec::BufferKind kind,
+                                           const Twine &name,
+                                           RankedTensorType type,
+                                           ArrayRef<int64_t> stored,
+                                           ArrayRef<int64_t> range) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   SmallVector<StringRef> dims;
   for (int64_t size : type.getShape())
@@ -144,7 +180,7 @@ EntryBuilder::declareBuffer(exec::BufferKind kind, const Twine &name,
       builder, loc, exec::BufferKindAttr::get(builder.getContext(), kind),
       builder.getStringAttr(name), TypeAttr::get(type), Attribute(),
       differs ? builder.getDenseI64ArrayAttr(stored) : DenseI64ArrayAttr(),
-      tiedTo.empty() ? StringAttr() : builder.getStringAttr(tiedTo),
+      StringAttr(),
       range.empty() ? DenseI64ArrayAttr() : builder.getDenseI64ArrayAttr(range),
       StringAttr(),
       type.hasStaticShape() ? ArrayAttr() : builder.getStrArrayAttr(dims));

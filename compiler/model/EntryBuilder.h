@@ -49,7 +49,7 @@ private:
     std::string name; ///< within the layer
     mlir::RankedTensorType type;
     llvm::SmallVector<int64_t> stored;
-    t6::ParamOp op; ///< of the attention function; null for the others
+    exec::InitAttr init;
   };
 
   static bool hasCache(llvm::StringRef entry) { return entry != "loss"; }
@@ -59,11 +59,28 @@ private:
   static unsigned xIndex(llvm::StringRef entry) {
     return scalarsOf(entry).size() + hasCache(entry);
   }
+  /// Lists the parameters of a layer: its attention's, then the others.
+  mlir::LogicalResult collectParams();
+  void declareParams();
+  void declareParam(const llvm::Twine &name, const Param &param,
+                    llvm::StringRef tiedTo = {});
+  /// A parameter outside attention, where no t6.param says how it starts: a
+  /// matrix as `reference` of the reference code or normal as in LLaMA, a norm
+  /// at one.
+  Param outerParam(llvm::StringRef name, mlir::RankedTensorType type,
+                   t6::InitKind reference = t6::InitKind::Linear);
+  mlir::RankedTensorType normType() {
+    return mlir::RankedTensorType::get(
+        {int64_t(model.getWidth())},
+        mlir::Float32Type::get(model.getContext()));
+  }
+  mlir::RankedTensorType matrix(int64_t rows, int64_t columns) {
+    return mlir::RankedTensorType::get({rows, columns}, weightType);
+  }
   exec::BufferOp declareBuffer(exec::BufferKind kind, const llvm::Twine &name,
                                mlir::RankedTensorType type,
                                llvm::ArrayRef<int64_t> stored = {},
-                               llvm::ArrayRef<int64_t> range = {},
-                               llvm::StringRef tiedTo = {});
+                               llvm::ArrayRef<int64_t> range = {});
   std::string layerName(int64_t layer, llvm::StringRef name) const;
   mlir::Value load(mlir::OpBuilder &builder, const llvm::Twine &name,
                    mlir::ValueRange sizes = {});
@@ -87,6 +104,7 @@ private:
   CheckpointNames names;
   mlir::Location loc;
   int64_t batch = 0;
+  mlir::Type weightType; ///< of the elements of matrices and caches
   llvm::SmallVector<Param> params;
   /// Key- and value-side operands of the attention with the key index.
   llvm::SmallVector<mlir::Value> cached;

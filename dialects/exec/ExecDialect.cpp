@@ -8,6 +8,8 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include <cmath>
+#include <limits>
 
 using namespace mlir;
 
@@ -27,6 +29,27 @@ tpa::exec::CostAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     if (map.getNumSymbols() != read.getNumSymbols())
       return emitError() << "costs must be of the same scalars";
   }
+  return success();
+}
+
+LogicalResult
+tpa::exec::InitAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                            InitKind kind, FloatAttr value) {
+  // init_attr_c1
+  if (!value.getType().isF64())
+    return emitError() << "an initial value must be an f64, but is "
+                       << value.getType();
+  double number = value.getValueAsDouble();
+  // Written so that NaN fails as well.
+  if (!(std::abs(number) <= std::numeric_limits<float>::max()))
+    return emitError() << "an initial value must lie in the range of f32, but "
+                       << "is " << value;
+  // init_attr_c2
+  if (kind != InitKind::Constant && !(number > 0))
+    return emitError() << "the "
+                       << (kind == InitKind::Uniform ? "bound" : "deviation")
+                       << " of initial values must be positive, but is "
+                       << value;
   return success();
 }
 

@@ -31,10 +31,16 @@ static std::optional<int64_t> elementCount(ArrayRef<int64_t> shape) {
 LogicalResult BufferOp::verify() {
   auto type = cast<RankedTensorType>(getType());
   // buffer_c1
-  bool isConstant = getKind() == BufferKind::Constant;
-  if (isConstant != bool(getInit()))
-    return emitOpError(isConstant ? "constant needs an init"
-                                  : "only a constant has an init");
+  std::optional<Attribute> init = getInit();
+  bool isParam = getKind() == BufferKind::Param;
+  if (getKind() == BufferKind::Constant) {
+    if (!init)
+      return emitOpError("constant needs an init");
+  } else if (init && !isParam) {
+    return emitOpError("only constants and parameters have an init");
+  }
+  if (isParam && init && !isa<InitAttr>(*init))
+    return emitOpError("init of a parameter is an exec.init, but is ") << *init;
   // buffer_c2
   bool perRun =
       getKind() == BufferKind::Input || getKind() == BufferKind::Output;

@@ -32,6 +32,34 @@ def Exec_BufferKindAttr : EnumAttr<Exec_Dialect, Exec_BufferKind, "kind"> {
   let assemblyFormat = "$value";
 }
 
+def Exec_InitKind : I32EnumAttr<"InitKind", "a distribution of initial values", [
+    I32EnumAttrCase<"Constant", 0, "constant">,
+    I32EnumAttrCase<"Uniform", 1, "uniform">,
+    I32EnumAttrCase<"Normal", 2, "normal">]> {
+  let cppNamespace = "::tpa::exec";
+  let genSpecializedAttr = 0;
+}
+
+def Exec_InitAttr : AttrDef<Exec_Dialect, "Init"> {
+  let mnemonic = "init";
+  let summary = "The values that a parameter has before training";
+  let description = [{
+    `constant`: every element is `value`. `uniform`: drawn evenly from
+    [-value, value). `normal`: with mean zero and the deviation `value`.
+
+    Constraints:
+    - (C1) value is an f64 and lies in the range of f32
+    - (C2) a bound and a deviation are positive
+
+    ```mlir
+    [#exec.init<constant, 1.0>, #exec.init<uniform, 0.125>, #exec.init<normal, 0.02>]
+    ```
+  }];
+  let parameters = (ins EnumParameter<Exec_InitKind>:$kind, "::mlir::FloatAttr":$value);
+  let assemblyFormat = "`<` $kind `,` $value `>`";
+  let genVerifyDecl = 1;
+}
+
 def Exec_TensorOrMemRef : AnyTypeOf<[AnyRankedTensor, AnyNon0RankedMemRef]>;
 
 def Exec_BufferOp : Exec_Op<"buffer", [Symbol]> {
@@ -43,20 +71,22 @@ def Exec_BufferOp : Exec_Op<"buffer", [Symbol]> {
     dimensions of inputs and outputs are named after scalars by `dims` ("" for a
     static one).
 
+    `init` of a parameter is what training starts from, drawn at run time.
     `stored` is the shape in the checkpoint where it differs, `tied_to` another
     name under which a checkpoint may have the parameter, `range` the half-open
     interval [lo, hi) of valid input elements. `below` names a scalar of the
     input's entry whose value in a run takes the place of hi.
 
     Constraints:
-    - (C1) a constant has an init, and only a constant
+    - (C1) a constant has an init, a parameter none or an `exec.init`, nothing
+      else has one
     - (C2) only inputs and outputs have dynamic dimensions, each named in dims
     - (C3) stored is for parameters and has as many elements as the type
     - (C4) range is for inputs and holds lo < hi
     - (C5) below is for buffers with a range, and not empty
 
     ```mlir
-    exec.buffer param @"transformer.wte.weight" : tensor<256x64xf32>
+    exec.buffer param @"transformer.wte.weight" : tensor<256x64xf32> {init = #exec.init<uniform, 0.125>}
     exec.buffer input @decode.tokens : tensor<1x?xi32> {dims = ["", "n"], range = array<i64: 0, 256>}
     exec.buffer input @prefill.last : tensor<1xi32> {below = "n", range = array<i64: 0, 128>}
     ```

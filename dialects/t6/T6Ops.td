@@ -60,8 +60,8 @@ def T6_InitAttr : AttrDef<T6_Dialect, "Init"> {
   let mnemonic = "init";
   let summary = "The values that a parameter has before training";
   let description = [{
-    `linear` is uniform within 1/sqrt(in), in being the last dimension, as a
-    linear layer of PyTorch starts. `xavier` is uniform within
+    `linear` is uniform within 1/sqrt(in), in being the last dimension in the
+    checkpoint, as a linear layer of PyTorch starts. `xavier` is uniform within
     sqrt(6 / (in + out)) (Glorot and Bengio, eq. 16) with in and out as PyTorch
     counts them for the reference's factor matrices, whose three dimensions
     X×Y×C stand for a C×X×Y view: in = X*Y, out = C*Y. `normal` has mean zero and

@@ -4,7 +4,7 @@ func.func @gqa(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> 
   %wq = t6.param "attn.c_q.weight" "(G J D) C" : tensor<?x?x?x?xf32>
   %wk = t6.param "attn.c_k.weight" "(G D) C" : tensor<?x?x?xf32>
   %wv = t6.param "attn.c_v.weight" "(G D) C" : tensor<?x?x?xf32>
-  %wo = t6.param "attn.c_proj.weight" "C (G J D)" : tensor<?x?x?x?xf32>
+  %wo = t6.param "attn.c_proj.weight" "C (G J D)" {init = #t6.init<zeros>} : tensor<?x?x?x?xf32>
   %q = tpa.einsum "bnc,gjdc->bngjd"(%x, %wq) : tensor<?x?x?xf32>, tensor<?x?x?x?xf32>
   %k = tpa.einsum "bnc,gdc->bngd"(%x, %wk) : tensor<?x?x?xf32>, tensor<?x?x?xf32>
   %v = tpa.einsum "bnc,gdc->bngd"(%x, %wv) : tensor<?x?x?xf32>, tensor<?x?x?xf32>

@@ -1,10 +1,10 @@
 // Grouped-query attention under Hugging Face LLaMA's parameter names, with its
 // sign of rotation and exact tables.
 func.func @llama(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> {
-  %wq = t6.param "self_attn.q_proj.weight" "(G J D) C" : tensor<?x?x?x?xf32>
-  %wk = t6.param "self_attn.k_proj.weight" "(G D) C" : tensor<?x?x?xf32>
-  %wv = t6.param "self_attn.v_proj.weight" "(G D) C" : tensor<?x?x?xf32>
-  %wo = t6.param "self_attn.o_proj.weight" "C (G J D)" : tensor<?x?x?x?xf32>
+  %wq = t6.param "self_attn.q_proj.weight" "(G J D) C" {init = #t6.init<normal, std = 0.02 : f64>} : tensor<?x?x?x?xf32>
+  %wk = t6.param "self_attn.k_proj.weight" "(G D) C" {init = #t6.init<normal, std = 0.02 : f64>} : tensor<?x?x?xf32>
+  %wv = t6.param "self_attn.v_proj.weight" "(G D) C" {init = #t6.init<normal, std = 0.02 : f64>} : tensor<?x?x?xf32>
+  %wo = t6.param "self_attn.o_proj.weight" "C (G J D)" {init = #t6.init<normal, std = 0.02 : f64>} : tensor<?x?x?x?xf32>
   %q = tpa.einsum "bnc,gjdc->bngjd"(%x, %wq) : tensor<?x?x?xf32>, tensor<?x?x?x?xf32>
   %k = tpa.einsum "bnc,gdc->bngd"(%x, %wk) : tensor<?x?x?xf32>, tensor<?x?x?xf32>
   %v = tpa.einsum "bnc,gdc->bngd"(%x, %wv) : tensor<?x?x?xf32>, tensor<?x?x?xf32>

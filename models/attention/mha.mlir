@@ -3,7 +3,7 @@ func.func @mha(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> 
   %wq = t6.param "attn.c_q.weight" "(H D) C" : tensor<?x?x?xf32>
   %wk = t6.param "attn.c_k.weight" "(H D) C" : tensor<?x?x?xf32>
   %wv = t6.param "attn.c_v.weight" "(H D) C" : tensor<?x?x?xf32>
-  %wo = t6.param "attn.c_proj.weight" "C (H D)" : tensor<?x?x?xf32>
+  %wo = t6.param "attn.c_proj.weight" "C (H D)" {init = #t6.init<zeros>} : tensor<?x?x?xf32>
   %q = tpa.einsum "bnc,hdc->bnhd"(%x, %wq) : tensor<?x?x?xf32>, tensor<?x?x?xf32>
   %k = tpa.einsum "bnc,hdc->bnhd"(%x, %wk) : tensor<?x?x?xf32>, tensor<?x?x?xf32>
   %v = tpa.einsum "bnc,hdc->bnhd"(%x, %wv) : tensor<?x?x?xf32>, tensor<?x?x?xf32>

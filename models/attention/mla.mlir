@@ -8,7 +8,7 @@ func.func @mla(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> 
   %wkv_a = t6.param "attn.kv_a_proj_with_mqa.weight" "L+P C" : tensor<?x?xf32>
   %g_kv = t6.param "attn.kv_a_layernorm.weight" "L" : tensor<?xf32>
   %wkv_b = t6.param "attn.kv_b_proj.weight" "(H D+E) L" : tensor<?x?x?xf32>
-  %wo = t6.param "attn.c_proj.weight" "C (H E)" : tensor<?x?x?xf32>
+  %wo = t6.param "attn.c_proj.weight" "C (H E)" {init = #t6.init<zeros>} : tensor<?x?x?xf32>
   %q_a = t6.linear %x, %wq_a : tensor<?x?x?xf32>, tensor<?x?xf32>
   %q_n = t6.rms_norm %q_a, %g_q {eps = 1.0e-6 : f64} : tensor<?x?x?xf32>, tensor<?xf32>
   %q = tpa.einsum "bnc,hdc->bnhd"(%q_n, %wq_b) : tensor<?x?x?xf32>, tensor<?x?x?xf32>

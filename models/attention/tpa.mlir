@@ -2,13 +2,13 @@
 // products of a head factor A and a feature factor B (eq. 3.1, 3.2). Written as
 // materialised heads; the compiler moves rotation and cache onto the factors.
 func.func @tpa(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> {
-  %wa_q = t6.param "attn.c_qkv.W_A_q.weight" "(H R_Q) C" : tensor<?x?x?xf32>
-  %wb_q = t6.param "attn.c_qkv.W_B_q.weight" "(R_Q D) C" : tensor<?x?x?xf32>
-  %wa_k = t6.param "attn.c_qkv.W_A_k.weight" "(H R_K) C" : tensor<?x?x?xf32>
-  %wb_k = t6.param "attn.c_qkv.W_B_k.weight" "(R_K D) C" : tensor<?x?x?xf32>
-  %wa_v = t6.param "attn.c_qkv.W_A_v.weight" "(H R_V) C" : tensor<?x?x?xf32>
-  %wb_v = t6.param "attn.c_qkv.W_B_v.weight" "(R_V D) C" : tensor<?x?x?xf32>
-  %wo = t6.param "attn.c_proj.weight" "C (H D)" : tensor<?x?x?xf32>
+  %wa_q = t6.param "attn.c_qkv.W_A_q.weight" "(H R_Q) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %wb_q = t6.param "attn.c_qkv.W_B_q.weight" "(R_Q D) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %wa_k = t6.param "attn.c_qkv.W_A_k.weight" "(H R_K) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %wb_k = t6.param "attn.c_qkv.W_B_k.weight" "(R_K D) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %wa_v = t6.param "attn.c_qkv.W_A_v.weight" "(H R_V) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %wb_v = t6.param "attn.c_qkv.W_B_v.weight" "(R_V D) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %wo = t6.param "attn.c_proj.weight" "C (H D)" {init = #t6.init<zeros>} : tensor<?x?x?xf32>
   %a_q, %b_q = tpa.factorize %x, %wa_q, %wb_q : tensor<?x?x?xf32>, tensor<?x?x?xf32>, tensor<?x?x?xf32>
   %q = tpa.materialize %a_q, %b_q : tensor<?x?x?x?xf32>, tensor<?x?x?x?xf32>
   %a_k, %b_k = tpa.factorize %x, %wa_k, %wb_k : tensor<?x?x?xf32>, tensor<?x?x?xf32>, tensor<?x?x?xf32>

@@ -1,11 +1,11 @@
 // TPA-KVonly: keys and values are factored as in TPA, queries are ordinary heads.
 func.func @tpa_kvonly(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> {
   %wq = t6.param "attn.c_qkv.c_q.weight" "(H D) C" : tensor<?x?x?xf32>
-  %wa_k = t6.param "attn.c_qkv.W_A_k.weight" "(H R_K) C" : tensor<?x?x?xf32>
-  %wb_k = t6.param "attn.c_qkv.W_B_k.weight" "(R_K D) C" : tensor<?x?x?xf32>
-  %wa_v = t6.param "attn.c_qkv.W_A_v.weight" "(H R_V) C" : tensor<?x?x?xf32>
-  %wb_v = t6.param "attn.c_qkv.W_B_v.weight" "(R_V D) C" : tensor<?x?x?xf32>
-  %wo = t6.param "attn.c_proj.weight" "C (H D)" : tensor<?x?x?xf32>
+  %wa_k = t6.param "attn.c_qkv.W_A_k.weight" "(H R_K) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %wb_k = t6.param "attn.c_qkv.W_B_k.weight" "(R_K D) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %wa_v = t6.param "attn.c_qkv.W_A_v.weight" "(H R_V) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %wb_v = t6.param "attn.c_qkv.W_B_v.weight" "(R_V D) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %wo = t6.param "attn.c_proj.weight" "C (H D)" {init = #t6.init<zeros>} : tensor<?x?x?xf32>
   %q = tpa.einsum "bnc,hdc->bnhd"(%x, %wq) : tensor<?x?x?xf32>, tensor<?x?x?xf32>
   %a_k, %b_k = tpa.factorize %x, %wa_k, %wb_k : tensor<?x?x?xf32>, tensor<?x?x?xf32>, tensor<?x?x?xf32>
   %k = tpa.materialize %a_k, %b_k : tensor<?x?x?x?xf32>, tensor<?x?x?x?xf32>

@@ -148,6 +148,22 @@ static Json buffersJson(const Program &program) {
   return json;
 }
 
+static Json parametersJson(const Program &program) {
+  Json list = Json::array();
+  for (const Buffer &buffer : program.buffers) {
+    if (buffer.kind != BufferKind::Param)
+      continue;
+    Json item = {{"name", buffer.name},
+                 {"dtype", dtypeName(buffer.dtype)},
+                 {"shape", buffer.storedShape}};
+    if (buffer.init)
+      item["init"] = {{"kind", std::string(name(buffer.init->kind))},
+                      {"value", buffer.init->value}};
+    list.push_back(std::move(item));
+  }
+  return list;
+}
+
 static Json infoJson(const Artifact &artifact, const t6_info_options &options) {
   const Program &program = artifact.program();
   const ModelInfo &model = program.model;
@@ -181,6 +197,7 @@ static Json infoJson(const Artifact &artifact, const t6_info_options &options) {
   }
   json["has_reference"] = artifact.hasReference();
   json["buffers"] = buffersJson(program);
+  json["parameters"] = parametersJson(program);
   json["kernel_count"] = program.kernels.size();
   json["entries"] = Json::array();
   for (const Entry &entry : program.entries)

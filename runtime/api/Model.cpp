@@ -115,10 +115,8 @@ t6_status *t6_model_random_weights(t6_model *model, uint64_t seed) {
     const Buffer &buffer = program.buffers[i];
     if (buffer.kind != BufferKind::Param)
       continue;
-    // The usual spread of an initialised model, so that nothing overflows.
-    fillUniform(model->executor->threadPool(), buffer.dtype, next,
-                buffer.maxBytes / byteSize(buffer.dtype),
-                seedFor(seed, buffer.name), 0.03);
+    fillParam(model->executor->threadPool(), buffer, next,
+              seedFor(seed, buffer.name));
     model->executor->bindParam(static_cast<int>(i), next);
     next += alignBuffer(buffer.maxBytes);
   }

@@ -7,9 +7,11 @@
 #include "runtime/api/TestSupport.h"
 #include "runtime/io/Safetensors.h"
 
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 namespace t6 {
@@ -83,6 +85,34 @@ TEST(ModelTest, RefusesWeightsOfAnotherShape) {
               "scale");
 }
 
+/// The toy's one parameter under random weights: logits fall by it.
+float randomScale(std::optional<Init> init) {
+  Program program = toyProgram();
+  program.buffers[program.findBuffer("scale")].init = init;
+  ModelPtr model = openToy(toyArtifact(program), /*weights=*/false);
+  EXPECT_T6_OK(t6_model_random_weights(model.get(), 1));
+  int32_t tokens[2] = {4, 6}, positions[2] = {0, 0};
+  t6_tensor inputs[2] = {
+      {"positions", "i32", 1, {2}, positions, sizeof(positions)},
+      {"tokens", "i32", 2, {2, 1}, tokens, sizeof(tokens)}};
+  t6_tensor output = {};
+  EXPECT_T6_OK(t6_reset(model.get()));
+  EXPECT_T6_OK(t6_run(model.get(), "decode", inputs, 2));
+  EXPECT_T6_OK(t6_output(model.get(), "decode", "logits", &output));
+  int32_t best = toyNext({4});
+  const float *logits = static_cast<const float *>(output.data);
+  return best + 1 < kToyVocab ? -logits[best + 1] : NAN;
+}
+
+TEST(ModelTest, RandomWeightsStartAsTheArtifactSays) {
+  EXPECT_EQ(randomScale(Init{Init::Kind::Constant, 3}), 3);
+  float small = randomScale(std::nullopt);
+  EXPECT_NE(small, 0);
+  EXPECT_LE(std::fabs(small), 0.03f);
+  EXPECT_EQ(randomScale(Init{Init::Kind::Constant, 0}), small);
+  EXPECT_FLOAT_EQ(randomScale(Init{Init::Kind::Uniform, 0.3}), 10 * small);
+}
+
 TEST(ModelTest, OpensForAnotherCpuWithoutRunning) {
   Program program = toyProgram();
   program.cpu.features = {"no-such-feature"};
@@ -110,7 +140,10 @@ TEST(ModelTest, Stats) {
 }
 
 TEST(ModelTest, Info) {
-  ModelPtr model = openToy(toyArtifact(), /*weights=*/false);
+  Program program = toyProgram();
+  program.buffers[program.findBuffer("scale")].init =
+      Init{Init::Kind::Normal, 0.02};
+  ModelPtr model = openToy(toyArtifact(program), /*weights=*/false);
   t6_info_options options;
   t6_info_options_init(&options);
   options.dispatches = 1;
@@ -123,6 +156,12 @@ TEST(ModelTest, Info) {
   EXPECT_EQ(json["model"]["name"], "toy");
   EXPECT_EQ(json["options"]["max_length"], kToyLength);
   EXPECT_EQ(json["buffers"]["state"]["bytes"], 4 * kToyBatch * kToyLength);
+  ASSERT_EQ(json["parameters"].size(), 1u);
+  EXPECT_EQ(json["parameters"][0],
+            (nlohmann::json{{"name", "scale"},
+                            {"dtype", "f32"},
+                            {"shape", {1}},
+                            {"init", {{"kind", "normal"}, {"value", 0.02}}}}));
   ASSERT_EQ(json["entries"].size(), 3u);
   const auto &prefill = json["entries"][0];
   EXPECT_EQ(prefill["scalars"]["m"]["value"], 3);

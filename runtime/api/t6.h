@@ -105,8 +105,10 @@ void t6_model_close(t6_model *model);
 t6_status *t6_model_load_weights(t6_model *model, const char *const *paths,
                                  size_t count);
 
-/** Fills every parameter with small pseudo-random numbers: enough to measure
- *  speed, not to generate text. */
+/** Fills every parameter with pseudo-random numbers: enough to measure speed,
+ * not to generate text. They are those that training starts from, where the
+ *  artifact says so, but small uniform ones in place of zeros, which would hide
+ *  a part of the model from whoever looks at its output. */
 t6_status *t6_model_random_weights(t6_model *model, uint64_t seed);
 
 typedef struct t6_model_stats {
@@ -146,7 +148,8 @@ void t6_info_options_init(t6_info_options *options);
 
 /** What the artifact holds, as a JSON object in `*json` (to be freed by
  *  t6_free): model, options, cpu, files, buffers (count and bytes by kind),
- *  kernels, entries with inputs, outputs, scalars and total cost. */
+ *  parameters (type, shape in a checkpoint, initial values), kernels, entries with inputs,
+ * outputs, scalars and total cost. */
 t6_status *t6_model_info(const t6_model *model, const t6_info_options *options,
                          char **json);
 

@@ -9,6 +9,7 @@
 #include "runtime/io/Half.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace t6 {
 
@@ -33,22 +34,80 @@ static float unit(uint64_t bits) {
   return float(int32_t(bits >> 40) - (1 << 23)) * (1.0f / (1 << 23));
 }
 
+/// Elements of a parallel step; even, so that no pair is torn.
+static constexpr int64_t kBlock = 1 << 16;
+
+static void store(DType dtype, void *data, int64_t i, float value) {
+  if (dtype == DType::F32)
+    static_cast<float *>(data)[i] = value;
+  else if (dtype == DType::BF16)
+    static_cast<uint16_t *>(data)[i] = f32ToBf16(value);
+  else if (dtype == DType::F16)
+    static_cast<_Float16 *>(data)[i] = static_cast<_Float16>(value);
+}
+
+/// Calls `fill(begin, end)` for all blocks.
+template <typename Fill>
+static void forBlocks(ThreadPool &pool, int64_t elements, Fill fill) {
+  pool.parallelFor((elements + kBlock - 1) / kBlock, [&](int64_t block) {
+    fill(block * kBlock, std::min(elements, (block + 1) * kBlock));
+  });
+}
+
 void fillUniform(ThreadPool &pool, DType dtype, void *data, int64_t elements,
                  uint64_t seed, double amplitude) {
-  constexpr int64_t kBlock = 1 << 16;
   float scale = static_cast<float>(amplitude);
-  pool.parallelFor((elements + kBlock - 1) / kBlock, [&](int64_t block) {
-    int64_t end = std::min(elements, (block + 1) * kBlock);
-    for (int64_t i = block * kBlock; i < end; ++i) {
-      float value = scale * unit(hashCounter(seed, i));
-      if (dtype == DType::F32)
-        static_cast<float *>(data)[i] = value;
-      else if (dtype == DType::BF16)
-        static_cast<uint16_t *>(data)[i] = f32ToBf16(value);
-      else if (dtype == DType::F16)
-        static_cast<_Float16 *>(data)[i] = static_cast<_Float16>(value);
+  forBlocks(pool, elements, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      store(dtype, data, i, scale * unit(hashCounter(seed, i)));
+  });
+}
+
+void fillNormal(ThreadPool &pool, DType dtype, void *data, int64_t elements,
+                uint64_t seed, double deviation) {
+  constexpr float kTurn = 6.2831853f;
+  constexpr float kStep = 1.0f / (1 << 24);
+  float scale = static_cast<float>(deviation);
+  forBlocks(pool, elements, [=](int64_t begin, int64_t end) {
+    // A uniform point in the plane (Box and Muller): two elements of one hash.
+    for (int64_t i = begin; i < end; i += 2) {
+      uint64_t bits = hashCounter(seed, i);
+      // In (0, 1], so that the logarithm is finite, and in [0, 1).
+      float distance = float((bits >> 40) + 1) * kStep;
+      float angle = kTurn * (float((bits >> 16) & 0xFFFFFF) * kStep);
+      float radius = scale * std::sqrt(-2 * std::log(distance));
+      store(dtype, data, i, radius * std::cos(angle));
+      if (i + 1 < end)
+        store(dtype, data, i + 1, radius * std::sin(angle));
     }
   });
+}
+
+void fillConstant(ThreadPool &pool, DType dtype, void *data, int64_t elements,
+                  double value) {
+  forBlocks(pool, elements, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      store(dtype, data, i, static_cast<float>(value));
+  });
+}
+
+void fillParam(ThreadPool &pool, const Buffer &param, void *data,
+               uint64_t seed) {
+  // The usual spread of an initialised model, so that nothing overflows.
+  Init init = {Init::Kind::Uniform, 0.03};
+  bool startsAtZero = param.init && param.init->kind == Init::Kind::Constant &&
+                      param.init->value == 0;
+  if (param.init && !startsAtZero)
+    init = *param.init;
+  int64_t elements = param.maxBytes / byteSize(param.dtype);
+  switch (init.kind) {
+  case Init::Kind::Constant:
+    return fillConstant(pool, param.dtype, data, elements, init.value);
+  case Init::Kind::Uniform:
+    return fillUniform(pool, param.dtype, data, elements, seed, init.value);
+  case Init::Kind::Normal:
+    return fillNormal(pool, param.dtype, data, elements, seed, init.value);
+  }
 }
 
 void fillIntegers(int32_t *data, int64_t elements, uint64_t seed, int64_t low,

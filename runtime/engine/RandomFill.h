@@ -14,6 +14,7 @@
 
 #include "runtime/engine/ThreadPool.h"
 #include "runtime/io/Tensor.h"
+#include "runtime/schema/Program.h"
 
 #include "absl/strings/string_view.h"
 
@@ -31,6 +32,21 @@ uint64_t seedFor(uint64_t seed, absl::string_view name);
 /// else is left as it is.
 void fillUniform(ThreadPool &pool, DType dtype, void *data, int64_t elements,
                  uint64_t seed, double amplitude);
+
+/// Normal with mean zero, no further from it than six deviations; types as
+/// above.
+void fillNormal(ThreadPool &pool, DType dtype, void *data, int64_t elements,
+                uint64_t seed, double deviation);
+
+/// Every element `value`; types as above.
+void fillConstant(ThreadPool &pool, DType dtype, void *data, int64_t elements,
+                  double value);
+
+/// Fills `data`, the memory of `param`, as its init says. Where it says
+/// nothing, or zero, with small uniform values: zeros would hide what is
+/// computed with them.
+void fillParam(ThreadPool &pool, const Buffer &param, void *data,
+               uint64_t seed);
 
 /// Uniform integers in [low, high).
 void fillIntegers(int32_t *data, int64_t elements, uint64_t seed, int64_t low,

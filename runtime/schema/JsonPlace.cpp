@@ -87,6 +87,19 @@ int64_t JsonPlace::integer(int64_t low, int64_t high) const {
   return result;
 }
 
+double JsonPlace::number(double low, double high) const {
+  if (!value->is_number()) {
+    fail(value->is_null() ? "is missing" : "is not a number");
+    return low;
+  }
+  double result = value->get<double>();
+  if (!(result >= low && result <= high)) {
+    fail(absl::StrCat("is ", result, ", not in [", low, ", ", high, "]"));
+    return low;
+  }
+  return result;
+}
+
 std::string JsonPlace::string() const {
   const std::string *text = value->get_ptr<const std::string *>();
   if (!text) {

@@ -55,6 +55,8 @@ public:
   size_t arraySize(size_t most) const;
   /// An integer in [low, high].
   int64_t integer(int64_t low, int64_t high) const;
+  /// A number in [low, high], an integer included.
+  double number(double low, double high) const;
   /// Text without control characters, at most 1024 bytes.
   std::string string() const;
   /// As string(), and not empty.

@@ -28,6 +28,18 @@ absl::string_view name(BufferKind kind) {
   return "";
 }
 
+absl::string_view name(Init::Kind kind) {
+  switch (kind) {
+  case Init::Kind::Constant:
+    return "constant";
+  case Init::Kind::Uniform:
+    return "uniform";
+  case Init::Kind::Normal:
+    return "normal";
+  }
+  return "";
+}
+
 template <typename Range>
 static int indexOf(const Range &range, absl::string_view name) {
   for (size_t i = 0; i < range.size(); ++i)

@@ -20,6 +20,7 @@
 #include "absl/types/span.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,20 @@ enum class BufferKind { Param, State, Constant, Input, Output, Arena };
 /// "param", "state", ...
 absl::string_view name(BufferKind kind);
 
+/// The values that a param has before training.
+struct Init {
+  enum class Kind {
+    Constant, ///< Every element is `value`.
+    Uniform,  ///< Evenly from [-value, value).
+    Normal,   ///< With mean zero and the deviation `value`.
+  };
+  Kind kind = Kind::Constant;
+  double value = 0; ///< In the range of f32; a bound or deviation is positive.
+};
+
+/// "constant", "uniform", "normal".
+absl::string_view name(Init::Kind kind);
+
 struct Buffer {
   std::string name;
   BufferKind kind = BufferKind::Arena;
@@ -67,6 +82,8 @@ struct Buffer {
   std::vector<int64_t> storedShape;
   /// Params: another checkpoint name that may hold the same tensor, or empty.
   std::string tiedTo;
+  /// Params: what training starts from, where the program says so.
+  std::optional<Init> init;
   /// Constants: where the data begins in constants.bin, in bytes.
   int64_t offset = 0;
   /// I32 inputs: every element lies in [rangeLow, rangeHigh) when hasRange.

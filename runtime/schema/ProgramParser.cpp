@@ -141,6 +141,26 @@ bool ProgramParser::computeMaxBytes(Buffer &buffer,
   return true;
 }
 
+Init ProgramParser::parseInit(const JsonPlace &place) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  Init init;
+  init.value = place["value"].number(-kMost, kMost);
+  std::string kind = place["kind"].string();
+  for (Init::Kind candidate :
+       {Init::Kind::Constant, Init::Kind::Uniform, Init::Kind::Normal}) {
+    if (kind != name(candidate))
+      continue;
+    init.kind = candidate;
+    if (candidate != Init::Kind::Constant && !(init.value > 0))
+      place["value"].fail(absl::StrCat("is ", init.value, ", but a ", kind,
+                                       " distribution needs a positive one"));
+    return init;
+  }
+  place["kind"].fail(absl::StrCat("is \"", kind.substr(0, 32),
+                                  "\", not one of constant, uniform, normal"));
+  return init;
+}
+
 void ProgramParser::parseParam(Buffer &buffer, const JsonPlace &place) {
   if (place.has("tied_to"))
     buffer.tiedTo = place["tied_to"].name();
@@ -220,6 +240,11 @@ void ProgramParser::parseBuffer(const JsonPlace &place) {
   }
   if (place.has("range"))
     parseRange(buffer, place["range"]);
+  if (place.has("init")) {
+    if (buffer.kind != BufferKind::Param)
+      place["init"].fail("is only for params");
+    buffer.init = parseInit(place["init"]);
+  }
   // The size of a port is known once its entry's scalars are.
   if (root.ok() && !isPort && computeMaxBytes(buffer, {}, place)) {
     if (buffer.kind == BufferKind::Param)

@@ -38,6 +38,7 @@ private:
   void parseFiles(const JsonPlace &place);
   void parseKernels(const JsonPlace &place);
   void parseBuffer(const JsonPlace &place);
+  Init parseInit(const JsonPlace &place);
   void parseParam(Buffer &buffer, const JsonPlace &place);
   void parseConstant(Buffer &buffer, const JsonPlace &place);
   void parseRange(Buffer &buffer, const JsonPlace &place);

@@ -62,6 +62,27 @@ TEST(Program, EndsRangesAtScalars) {
   EXPECT_EQ(json::parse(serializeProgram(*program)), root);
 }
 
+TEST(Program, ReadsInitialValues) {
+  json root = validJson();
+  json::json_pointer bias("/buffers/1/init");
+  EXPECT_FALSE(root.contains(bias)) << "it is optional";
+  root[bias] = {{"kind", "constant"}, {"value", 1}};
+  absl::StatusOr<Program> program = parseProgram(root.dump());
+  ASSERT_TRUE(program.ok()) << program.status();
+  ASSERT_TRUE(program->buffers[0].init.has_value());
+  EXPECT_EQ(program->buffers[0].init->kind, Init::Kind::Uniform);
+  EXPECT_EQ(program->buffers[0].init->value, 0.125);
+  ASSERT_TRUE(program->buffers[1].init.has_value());
+  EXPECT_EQ(program->buffers[1].init->kind, Init::Kind::Constant);
+  EXPECT_EQ(program->buffers[1].init->value, 1);
+  EXPECT_EQ(json::parse(serializeProgram(*program)), root);
+  root[bias] = {{"kind", "normal"}, {"value", 0.02}};
+  program = parseProgram(root.dump());
+  ASSERT_TRUE(program.ok()) << program.status();
+  EXPECT_EQ(program->buffers[1].init->kind, Init::Kind::Normal);
+  EXPECT_EQ(json::parse(serializeProgram(*program)), root);
+}
+
 TEST(Program, CountsWorkgroups) {
   absl::StatusOr<Program> program = parseProgram(validJson().dump());
   ASSERT_TRUE(program.ok()) << program.status();
@@ -144,6 +165,16 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"/buffers/0/shape", json(std::vector<int>(9, 1)),
                "9 elements, more than 8"},
         Damage{"/buffers/0/stored_shape", json::array({14}), "stored_shape is"},
+        Damage{"/buffers/0/init", 1, "init.value is missing"},
+        Damage{"/buffers/0/init/value", "1", "init.value is not a number"},
+        Damage{"/buffers/0/init/value", 1e39, "is 1e+39, not in [-3.4"},
+        Damage{"/buffers/0/init/value", 0, "is 0, but a uniform"},
+        Damage{"/buffers/1/init", json({{"kind", "normal"}, {"value", -1.5}}),
+               "buffers[1].init.value is -1.5, but a normal"},
+        Damage{"/buffers/0/init/kind", "cauchy", "init.kind is \"cauchy\""},
+        Damage{"/buffers/0/init/kind", nullptr, "init.kind is missing"},
+        Damage{"/buffers/2/init", json({{"kind", "constant"}, {"value", 0}}),
+               "buffers[2].init is only for params"},
         Damage{"/buffers/0/range", json::array({0, 5}), "only for i32 inputs"},
         Damage{"/buffers/2/shape", json::array({kHuge}), "GiB"},
         Damage{"/buffers/3/offset", 64, "not inside constants.bin"},

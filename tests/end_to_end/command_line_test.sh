@@ -32,6 +32,9 @@ info = json.load(sys.stdin)
 assert info["schema"] == 1 and info["model"]["attention"] == "tpa", info["model"]
 assert [entry["name"] for entry in info["entries"]] == ["prefill", "decode", "loss"]
 assert all(entry["dispatches"] for entry in info["entries"])
+parameters = {item["name"]: item for item in info["parameters"]}
+assert len(parameters) == info["buffers"]["param"]["count"] and all("init" in item for item in parameters.values())
+assert parameters["transformer.h.0.attn.c_proj.weight"]["init"] == {"kind": "constant", "value": 0.0}
 ' <"$log/out" || fail "info --json"
 
 echo "== run"

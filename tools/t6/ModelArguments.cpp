@@ -18,7 +18,8 @@ void ModelArguments::declare(Options &options, bool withWeights) {
     options.add("-w,--weights", weights,
                 "Weights: .safetensors, *.index.json or a folder (repeatable)");
     options.flag("--random-weights", randomWeights,
-                 "Pseudo-random weights, to try things out or to measure");
+                 "Pseudo-random weights as training starts, but small ones "
+                 "for zeros; to try things out or to measure");
   }
   options.add("-t,--threads", threads, "Threads; 0: one for each CPU");
   options.add("--device", device, "cpu or auto");

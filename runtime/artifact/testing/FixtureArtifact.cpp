@@ -40,6 +40,7 @@ static void addBuffers(Program &program) {
                        {kFixtureVocab, kFixtureWidth});
   weight.storedShape = {kFixtureVocab * kFixtureWidth};
   weight.tiedTo = "head.weight";
+  weight.init = Init{Init::Kind::Uniform, 0.125};
   add(weight);
   add(make("bias", BufferKind::Param, DType::BF16, {kFixtureWidth}));
   add(make("cache", BufferKind::State, DType::F32,

@@ -42,3 +42,14 @@ func.func @f(%x: tensor<1x?x8xf32>, %pos: tensor<1xi32>) -> tensor<1x?x8xf32> {
       : (tensor<1x?x8xf32>, tensor<?x1x8xf32>), (tensor<1x?x8xf32>), tensor<1xi32>
   return %o : tensor<1x?x8xf32>
 }
+
+// -----
+
+t6.model @wide uses @f {
+  vocab = 50, layers = 1, width = 8, ffn = 32, context_length = 64, sizes = {}}
+
+func.func @f(%x: tensor<1x?x8xf32>, %pos: tensor<1xi32>) -> tensor<1x?x8xf32> {
+  // expected-error@+1 {{'t6.param' op an initial value must lie in the range of f32, but is}}
+  %w = t6.param "w" "C" {init = #t6.init<normal, std = 1.0e300 : f64>} : tensor<8xf32>
+  return %x : tensor<1x?x8xf32>
+}

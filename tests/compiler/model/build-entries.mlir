@@ -8,10 +8,12 @@
 // CHECK: module attributes {t6.summary = {attention = @tpa, batch = 1 : i64, {{.*}}max_length = 64 : i64,
 // CHECK-SAME: prefill_chunk = 64 : i64,{{.*}} sym_name = "t6"
 // CHECK-NOT: t6.model
-// CHECK: exec.buffer param @transformer.wte.weight : tensor<50x24xf32> {tied_to = "lm_head.weight"}
-// CHECK: exec.buffer param @transformer.h.0.attn.c_qkv.W_A_q.weight : tensor<4x3x24xf32> {stored = array<i64: 12, 24>}
-// CHECK: exec.buffer param @transformer.h.0.mlp.c_fc1.weight : tensor<32x24xf32>{{$}}
-// CHECK: exec.buffer param @transformer.h.1.mlp.c_proj.weight : tensor<24x32xf32>
+// CHECK: exec.buffer param @transformer.wte.weight : tensor<50x24xf32> {init = #exec.init<uniform, 0.2041241{{[0-9]*}} : f64>, tied_to = "lm_head.weight"}
+// A factor matrix starts within sqrt(6 / (4 * 3 + 24 * 3)).
+// CHECK: exec.buffer param @transformer.h.0.attn.c_qkv.W_A_q.weight : tensor<4x3x24xf32> {init = #exec.init<uniform, 0.2672612{{[0-9]*}} : f64>, stored = array<i64: 12, 24>}
+// CHECK: exec.buffer param @transformer.h.0.attn.c_proj.weight : tensor<24x4x8xf32> {init = #exec.init<constant, 0.000000e+00 : f64>, stored
+// CHECK: exec.buffer param @transformer.h.0.mlp.c_fc1.weight : tensor<32x24xf32> {init = #exec.init<uniform, 0.2041241{{[0-9]*}} : f64>}{{$}}
+// CHECK: exec.buffer param @transformer.h.1.mlp.c_proj.weight : tensor<24x32xf32> {init = #exec.init<constant, 0.000000e+00 : f64>}{{$}}
 // Factors A_K, B_K, A_V, B_V of each layer.
 // CHECK: exec.buffer state @cache.0.0 : tensor<1x64x2x4xf32>
 // CHECK-NEXT: exec.buffer state @cache.0.1 : tensor<1x64x2x8xf32>
@@ -81,7 +83,10 @@ t6.model @t6 uses @tpa {
 // -----
 
 // The latent serves keys and values but is cached once, beside the rotated key.
+// Its norms, vectors, start at one, and its other matrices within 1 / sqrt of what the checkpoint has last.
 // DECODE: sym_name = "latent"
+// DECODE: exec.buffer param @transformer.h.0.attn.q_a_layernorm.weight : tensor<7xf32> {init = #exec.init<constant, 1.000000e+00 : f64>}
+// DECODE: exec.buffer param @transformer.h.0.attn.q_b_proj.weight : tensor<4x12x7xf32> {init = #exec.init<uniform, 0.3779644{{[0-9]*}} : f64>, stored = array<i64: 48, 7>}
 // DECODE: exec.buffer state @cache.0.0 : tensor<1x32x10xf32>
 // DECODE-NEXT: exec.buffer state @cache.0.1 : tensor<1x32x4xf32>
 // DECODE-NOT: exec.buffer state
@@ -96,11 +101,13 @@ t6.model @latent uses @mla {
 
 // Keys and values per group; LLaMA's names, its norm weights and its own head.
 // DECODE: sym_name = "groups"
-// DECODE: exec.buffer param @model.embed_tokens.weight : tensor<50x24xf32>{{$}}
-// DECODE: exec.buffer param @model.layers.0.mlp.gate_proj.weight
-// DECODE: exec.buffer param @model.layers.0.input_layernorm.weight : tensor<24xf32>
-// DECODE: exec.buffer param @model.norm.weight : tensor<24xf32>
-// DECODE: exec.buffer param @lm_head.weight : tensor<50x24xf32>
+// DECODE: exec.buffer param @model.embed_tokens.weight : tensor<50x24xf32> {init = #exec.init<normal, 2.000000e-02 : f64>}{{$}}
+// DECODE: exec.buffer param @model.layers.0.self_attn.o_proj.weight : tensor<24x2x3x8xf32> {init = #exec.init<normal, 2.000000e-02 : f64>,
+// DECODE: exec.buffer param @model.layers.0.mlp.gate_proj.weight : tensor<32x24xf32> {init = #exec.init<normal, 2.000000e-02 : f64>}
+// DECODE: exec.buffer param @model.layers.0.mlp.down_proj.weight : tensor<24x32xf32> {init = #exec.init<normal, 2.000000e-02 : f64>}
+// DECODE: exec.buffer param @model.layers.0.input_layernorm.weight : tensor<24xf32> {init = #exec.init<constant, 1.000000e+00 : f64>}
+// DECODE: exec.buffer param @model.norm.weight : tensor<24xf32> {init = #exec.init<constant, 1.000000e+00 : f64>}
+// DECODE: exec.buffer param @lm_head.weight : tensor<50x24xf32> {init = #exec.init<normal, 2.000000e-02 : f64>}
 // DECODE: exec.buffer state @cache.0.0 : tensor<1x32x2x8xf32>
 // DECODE-NEXT: exec.buffer state @cache.0.1 : tensor<1x32x2x8xf32>
 // DECODE-NOT: exec.buffer state
@@ -108,6 +115,25 @@ t6.model @latent uses @mla {
 t6.model @groups uses @llama {
   vocab = 50, layers = 1, width = 24, ffn = 32, context_length = 64,
   sizes = {G = 2, J = 3, D = 8}, tied = false, checkpoint = #t6.checkpoint<llama>}
+
+// -----
+
+// A linear layer of PyTorch has heads and features in one: it starts within 1 / sqrt(4 * 8).
+// DECODE: sym_name = "ours"
+// DECODE: exec.buffer param @transformer.h.0.key : tensor<4x8x24xf32> {init = #exec.init<constant, 1.000000e+00 : f64>,
+// DECODE: exec.buffer param @transformer.h.0.out : tensor<24x4x8xf32> {init = #exec.init<uniform, 0.1767766{{[0-9]*}} : f64>, stored = array<i64: 24, 32>}
+t6.model @ours uses @our_attention {
+  vocab = 50, layers = 1, width = 24, ffn = 32, context_length = 64, sizes = {H = 4, D = 8}}
+
+func.func @our_attention(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> {
+  %wk = t6.param "key" "(H D) C" {init = #t6.init<ones>} : tensor<?x?x?xf32>
+  %wo = t6.param "out" "C (H D)" : tensor<?x?x?xf32>
+  %k = tpa.einsum "bnc,hdc->bnhd"(%x, %wk) : tensor<?x?x?xf32>, tensor<?x?x?xf32>
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%k, %k) value "bhnm,bmhe->bnhe"(%k) at %pos {causal}
+      : (tensor<?x?x?x?xf32>, tensor<?x?x?x?xf32>), (tensor<?x?x?x?xf32>), tensor<?xi32>
+  %y = tpa.einsum "bnhd,chd->bnc"(%o, %wo) : tensor<?x?x?x?xf32>, tensor<?x?x?xf32>
+  return %y : tensor<?x?x?xf32>
+}
 
 // -----
 

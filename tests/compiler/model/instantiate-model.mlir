@@ -7,9 +7,9 @@
 // sizes; the batch is static, the number of tokens is not.
 // CHECK: t6.model @from_library uses @tpa
 // CHECK: func.func private @tpa(%[[X:.*]]: tensor<1x?x24xf32>, %[[POS:.*]]: tensor<1xi32>) -> tensor<1x?x24xf32>
-// CHECK: %[[WA:.*]] = t6.param "attn.c_qkv.W_A_q.weight" "(H R_Q) C" : tensor<4x3x24xf32>
-// CHECK: %[[WB:.*]] = t6.param "attn.c_qkv.W_B_q.weight" "(R_Q D) C" : tensor<3x8x24xf32>
-// CHECK: t6.param "attn.c_qkv.W_A_v.weight" "(H R_V) C" : tensor<4x1x24xf32>
+// CHECK: %[[WA:.*]] = t6.param "attn.c_qkv.W_A_q.weight" "(H R_Q) C" {init = #t6.init<xavier>} : tensor<4x3x24xf32>
+// CHECK: %[[WB:.*]] = t6.param "attn.c_qkv.W_B_q.weight" "(R_Q D) C" {init = #t6.init<xavier>} : tensor<3x8x24xf32>
+// CHECK: t6.param "attn.c_qkv.W_A_v.weight" "(H R_V) C" {init = #t6.init<xavier>} : tensor<4x1x24xf32>
 // CHECK: %[[A:.*]], %[[B:.*]] = tpa.factorize %[[X]], %[[WA]], %[[WB]]
 // CHECK: tpa.materialize %[[A]], %[[B]] : tensor<1x?x3x4xf32>, tensor<1x?x3x8xf32>
 // Scale 1/sqrt(8).
@@ -21,8 +21,8 @@
 //
 // Weights take the type, activations stay f32.
 // BF16: func.func private @tpa(%{{.*}}: tensor<1x?x24xf32>
-// BF16: t6.param "attn.c_qkv.W_A_q.weight" "(H R_Q) C" : tensor<4x3x24xbf16>
-// BF16: t6.param "attn.c_proj.weight" "C (H D)" : tensor<24x4x8xbf16>
+// BF16: t6.param "attn.c_qkv.W_A_q.weight" "(H R_Q) C" {init = #t6.init<xavier>} : tensor<4x3x24xbf16>
+// BF16: t6.param "attn.c_proj.weight" "C (H D)" {init = #t6.init<zeros>} : tensor<24x4x8xbf16>
 // BF16: tpa.factorize {{.*}} : tensor<1x?x24xf32>, tensor<4x3x24xbf16>, tensor<3x8x24xbf16>
 // BF16: tpa.materialize {{.*}} : tensor<1x?x3x4xf32>, tensor<1x?x3x8xf32>
 t6.model @from_library uses @tpa {

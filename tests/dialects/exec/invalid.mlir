@@ -5,8 +5,13 @@ exec.buffer constant @buffer_c1_missing : tensor<2xf32>
 
 // -----
 
-// expected-error @below {{'exec.buffer' op only a constant has an init}}
-exec.buffer state @buffer_c1_surplus : tensor<2xf32> {init = dense<0.0> : tensor<2xf32>}
+// expected-error @below {{'exec.buffer' op only constants and parameters have an init}}
+exec.buffer state @buffer_c1_surplus : tensor<2xf32> {init = #exec.init<constant, 0.0>}
+
+// -----
+
+// expected-error @below {{'exec.buffer' op init of a parameter is an exec.init, but is dense<0.000000e+00> : tensor<2xf32>}}
+exec.buffer param @buffer_c1_param : tensor<2xf32> {init = dense<0.0> : tensor<2xf32>}
 
 // -----
 
@@ -202,3 +207,28 @@ func.func private @cost_attr_c1_results() attributes {cost = #exec.cost<read = (
 
 // expected-error @below {{costs must be of the same scalars}}
 func.func private @cost_attr_c2() attributes {cost = #exec.cost<read = ()[s0] -> (s0), write = ()[s0] -> (8), flops = () -> (0)>}
+
+// -----
+
+// expected-error @below {{an initial value must be an f64, but is 'f32'}}
+func.func private @init_attr_c1_type() attributes {init = #exec.init<constant, 1.0 : f32>}
+
+// -----
+
+// expected-error @below {{an initial value must lie in the range of f32, but is -}}
+func.func private @init_attr_c1_range() attributes {init = #exec.init<constant, -1.0e39>}
+
+// -----
+
+// expected-error @below {{an initial value must lie in the range of f32, but is 0x7FF8000000000000 : f64}}
+func.func private @init_attr_c1_nan() attributes {init = #exec.init<normal, 0x7FF8000000000000 : f64>}
+
+// -----
+
+// expected-error @below {{the bound of initial values must be positive, but is 0.000000e+00 : f64}}
+func.func private @init_attr_c2_bound() attributes {init = #exec.init<uniform, 0.0>}
+
+// -----
+
+// expected-error @below {{the deviation of initial values must be positive, but is -1.000000e+00 : f64}}
+func.func private @init_attr_c2_deviation() attributes {init = #exec.init<normal, -1.0>}

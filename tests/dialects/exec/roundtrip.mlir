@@ -1,7 +1,11 @@
 // RUN: tpa-opt %s --verify-roundtrip | FileCheck %s
 
-// CHECK: exec.buffer param @transformer.wte.weight : tensor<256x64xf32>
-exec.buffer param @"transformer.wte.weight" : tensor<256x64xf32>
+// CHECK: exec.buffer param @transformer.wte.weight : tensor<256x64xf32> {init = #exec.init<uniform, 1.250000e-01 : f64>}
+exec.buffer param @"transformer.wte.weight" : tensor<256x64xf32> {init = #exec.init<uniform, 0.125>}
+// CHECK: exec.buffer param @norm : tensor<64xf32> {init = #exec.init<constant, 1.000000e+00 : f64>}
+exec.buffer param @norm : tensor<64xf32> {init = #exec.init<constant, 1.0>}
+// CHECK: exec.buffer param @normal : tensor<64xf32> {init = #exec.init<normal, 2.000000e-02 : f64>}
+exec.buffer param @normal : tensor<64xf32> {init = #exec.init<normal, 0.02 : f64>}
 // CHECK: exec.buffer param @w_a_q : tensor<34x6x768xbf16> {stored = array<i64: 204, 768>, tied_to = "lm_head.weight"}
 exec.buffer param @w_a_q : tensor<34x6x768xbf16> {stored = array<i64: 204, 768>, tied_to = "lm_head.weight"}
 // CHECK: exec.buffer state @cache.0.a_k : tensor<1x1024x2x34xf32>
