@@ -17,6 +17,7 @@
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/StringExtras.h"
+#include <deque>
 #include <functional>
 
 using namespace mlir;
@@ -41,6 +42,14 @@ struct Refusal {
 
 struct Options {
   int64_t block, queryBlock, splits;
+};
+
+/// A tensor that the stream reads, under the labels by which it is read. The
+/// same tensor under other labels is another input: keys that are values, too.
+struct Input {
+  Value value;
+  std::string labels;
+  Value argument; ///< of the body, once it reads it
 };
 
 /// One chain in the making. Labels are letters of the root's equation, extended
@@ -84,10 +93,9 @@ private:
   LogicalResult checkWeights();
   LogicalResult checkSizes();
   Equation rename(const Equation &local, StringRef output);
-  void addInput(Value value, StringRef labels);
+  Input &input(Value value, StringRef labels);
 
-  Value inside(Value outer);
-  Value insideOrSame(Value value);
+  Value inside(Value outer, StringRef labels);
   std::string layout(StringRef labels, ArrayRef<std::string> operands) const;
   void cloneEinsum(EinsumOp op, StringRef result);
   void cloneMap(MapOp op);
@@ -108,7 +116,8 @@ private:
   Options options;
   SoftmaxOp softmax;
   SmallVector<Operation *> ops; ///< producers first, the root last
-  llvm::MapVector<Value, std::string> inputs;
+  std::deque<Input> inputs;     ///< references to them stay valid
+  /// Of what the chain computes and of what its maps capture.
   llvm::DenseMap<Value, std::string> labelsOf;
   llvm::DenseMap<Operation *, Equation> equations;
   LabelSizes sizes;
@@ -117,7 +126,7 @@ private:
   Block *body = nullptr;
   IRMapping map;                                  ///< outside to inside
   llvm::DenseMap<Value, std::string> innerLabels; ///< in memory order
-  SmallVector<Value> read;                        ///< inputs that the body has
+  SmallVector<Input *> read; ///< inputs that the body has, in order
 };
 
 } // namespace
@@ -152,9 +161,12 @@ Equation Chain::rename(const Equation &local, StringRef output) {
   return result;
 }
 
-void Chain::addInput(Value value, StringRef labels) {
-  inputs.insert({value, labels.str()});
-  labelsOf[value] = labels.str();
+Input &Chain::input(Value value, StringRef labels) {
+  for (Input &known : inputs)
+    if (known.value == value && known.labels == labels)
+      return known;
+  inputs.push_back({value, labels.str(), Value()});
+  return inputs.back();
 }
 
 LogicalResult Chain::visit(Value value, StringRef labels, bool beforeSoftmax) {
@@ -166,7 +178,7 @@ LogicalResult Chain::visit(Value value, StringRef labels, bool beforeSoftmax) {
   }
   Operation *op = value.getDefiningOp();
   if (!isInside(op, labels)) {
-    addInput(value, labels);
+    (void)input(value, labels);
     return success();
   }
   labelsOf[value] = labels.str();
@@ -231,7 +243,8 @@ LogicalResult Chain::visitCaptures(MapOp op, StringRef labels) {
     if (has(term, keyLabel))
       return refuse("captured", "a map captures a tensor over the keys",
                     "pass the tensor as an operand of the map");
-    addInput(value, term);
+    (void)input(value, term);
+    labelsOf[value] = term;
   }
   return success();
 }
@@ -301,9 +314,9 @@ LogicalResult Chain::checkWeights() {
 
 LogicalResult Chain::checkSizes() {
   auto quiet = [&] { return root.emitOpError(); };
-  for (auto &[value, labels] : inputs) {
-    auto type = cast<RankedTensorType>(value.getType());
-    if (failed(addLabelSizes(labels, type, sizes, quiet)))
+  for (const Input &input : inputs) {
+    auto type = cast<RankedTensorType>(input.value.getType());
+    if (failed(addLabelSizes(input.labels, type, sizes, quiet)))
       return refuse("sizes-unknown", "operands disagree on a size",
                     "give equal labels equal sizes");
   }
@@ -365,21 +378,23 @@ void Chain::remarkOnOrder(EinsumOp op, const Equation &eq,
                         search.leftToRightFlops() / keys);
 }
 
-/// The stream body's value for a value outside, which becomes an input.
-Value Chain::inside(Value outer) {
+/// The stream body's value for a value outside: what the chain computes, or an
+/// input.
+Value Chain::inside(Value outer, StringRef labels) {
   if (Value known = map.lookupOrNull(outer))
     return known;
-  const std::string &labels = inputs[outer];
+  Input &outside = input(outer, labels);
+  if (outside.argument)
+    return outside.argument;
   auto type = cast<RankedTensorType>(outer.getType());
   SmallVector<int64_t> shape(type.getShape());
-  if (size_t at = labels.find(keyLabel); at != std::string::npos)
+  if (size_t at = labels.find(keyLabel); at != StringRef::npos)
     shape[at] = ShapedType::kDynamic;
-  Value argument = body->addArgument(
+  outside.argument = body->addArgument(
       RankedTensorType::get(shape, type.getElementType()), root.getLoc());
-  map.map(outer, argument);
-  innerLabels[argument] = labels;
-  read.push_back(outer);
-  return argument;
+  innerLabels[outside.argument] = labels.str();
+  read.push_back(&outside);
+  return outside.argument;
 }
 
 /// Contracts pairwise in the cheapest order. What is free of m happens before
@@ -409,42 +424,49 @@ void Chain::cloneEinsum(EinsumOp op, StringRef result) {
         APFloat(last ? scale : 1.0));
     return product;
   };
-  // Values are outside where they are inputs, and inside otherwise.
-  std::function<Value(uint32_t)> emit = [&](uint32_t set) -> Value {
-    if (llvm::has_single_bit(set))
-      return op.getOperands()[llvm::countr_zero(set)];
-    const ContractionSearch::Plan &plan = search.plan(set);
-    Value left = emit(plan.left), right = emit(plan.right);
-    if (search.isHoisted(set)) {
-      std::string labels = search.resultLabels(set);
-      Value product = contract(before, {inputs[left], inputs[right]}, labels,
-                               {left, right}, false);
-      inputs[product] = labels;
-      return product;
+  struct Operand {
+    Value value;
+    std::string labels;
+    bool isOutside;
+  };
+  auto moveInside = [&](Operand operand) {
+    if (!operand.isOutside)
+      return operand;
+    Value value = inside(operand.value, operand.labels);
+    return Operand{value, innerLabels[value], false};
+  };
+  std::function<Operand(uint32_t)> emit = [&](uint32_t set) -> Operand {
+    if (llvm::has_single_bit(set)) {
+      unsigned i = llvm::countr_zero(set);
+      return {op.getOperands()[i], eq.terms[i], true};
     }
-    left = insideOrSame(left);
-    right = insideOrSame(right);
-    SmallVector<std::string> terms = {innerLabels[left], innerLabels[right]};
-    bool last = set == search.fullSet();
-    std::string labels =
-        last ? result.str() : layout(search.resultLabels(set), terms);
-    Value product = contract(within, terms, labels, {left, right}, last);
-    innerLabels[product] = labels;
-    return product;
+    const ContractionSearch::Plan &plan = search.plan(set);
+    Operand left = emit(plan.left), right = emit(plan.right);
+    bool isLast = set == search.fullSet(), isHoisted = search.isHoisted(set);
+    if (!isHoisted) {
+      left = moveInside(left);
+      right = moveInside(right);
+    }
+    std::string labels = search.resultLabels(set);
+    if (!isHoisted)
+      labels =
+          isLast ? result.str() : layout(labels, {left.labels, right.labels});
+    Value product =
+        contract(isHoisted ? before : within, {left.labels, right.labels},
+                 labels, {left.value, right.value}, isLast);
+    if (!isHoisted)
+      innerLabels[product] = labels;
+    return {product, labels, isHoisted};
   };
   Value value;
   if (eq.terms.size() == 1) {
-    Value operand = insideOrSame(op.getOperands()[0]);
-    value = contract(within, {innerLabels[operand]}, result, operand, true);
+    Operand operand = moveInside({op.getOperands()[0], eq.terms[0], true});
+    value = contract(within, operand.labels, result, operand.value, true);
   } else {
-    value = emit(search.fullSet());
+    value = emit(search.fullSet()).value;
   }
   innerLabels[value] = result.str();
   map.map(op.getResult(), value);
-}
-
-Value Chain::insideOrSame(Value value) {
-  return inputs.contains(value) || map.contains(value) ? inside(value) : value;
 }
 
 /// Clones a map under the chain's letters; the first operand's layout is the
@@ -454,8 +476,9 @@ void Chain::cloneMap(MapOp op) {
   std::string labels = labelsOf[op.getResult()];
   Equation eq;
   SmallVector<Value> operands;
-  for (Value operand : op.getOperands()) {
-    operands.push_back(inside(operand));
+  for (auto [operand, term] :
+       llvm::zip_equal(op.getOperands(), equations[op].terms)) {
+    operands.push_back(inside(operand, term));
     eq.terms.push_back(innerLabels[operands.back()]);
   }
   eq.output = eq.terms.front();
@@ -473,7 +496,7 @@ void Chain::cloneMap(MapOp op) {
             bodyMap.map(operand,
                         isConstant
                             ? b.clone(*operand.getDefiningOp())->getResult(0)
-                            : inside(operand));
+                            : inside(operand, labelsOf[operand]));
           }
           Operation *copy = b.clone(child, bodyMap);
           if (auto index = dyn_cast<IndexOp>(copy)) {
@@ -525,9 +548,10 @@ Value Chain::makeOut(OpBuilder &b, StringRef labels, int64_t splits) {
       shape.push_back(b.getIndexAttr(sizes[label]));
       continue;
     }
-    for (Value input : read)
-      if (size_t at = inputs[input].find(label); at != std::string::npos) {
-        shape.push_back(tensor::getMixedSize(b, root.getLoc(), input, at));
+    for (Input *input : read)
+      if (size_t at = input->labels.find(label); at != std::string::npos) {
+        shape.push_back(
+            tensor::getMixedSize(b, root.getLoc(), input->value, at));
         break;
       }
   }
@@ -546,8 +570,11 @@ Value Chain::build() {
   bool fewQueries = !ShapedType::isDynamic(sizes[queryLabel]);
   int64_t splits = fewQueries ? options.splits : 1;
   SmallVector<std::string> terms, outs;
-  for (Value input : read)
-    terms.push_back(inputs[input]);
+  SmallVector<Value> operands;
+  for (Input *input : read) {
+    terms.push_back(input->labels);
+    operands.push_back(input->value);
+  }
   std::string rows;
   if (softmax) {
     rows = innerLabels[map.lookup(softmax.getResult())];
@@ -560,7 +587,7 @@ Value Chain::build() {
     initial.push_back(makeOut(b, out, splits));
   std::string text = llvm::join(terms, ",") + "->" + llvm::join(outs, ",");
   auto stream = StreamOp::create(b, loc, TypeRange(ValueRange(initial)), text,
-                                 read, initial, options.block, splits);
+                                 operands, initial, options.block, splits);
   stream.getBody().takeBody(region);
 
   if (!softmax) {

@@ -1,0 +1,77 @@
+// RUN: tpa-opt %s --cpu-lower-stream --split-input-file | FileCheck %s
+
+// A workgroup is a row, a block of queries and a split; its keys end where the row's last query
+// sees none any more. Blocks have constant extents, the rest has what is left.
+// CHECK: #[[$GRID:.*]] = affine_map<()[s0] -> (2, 1, 4)>
+// CHECK-LABEL: func.func @causal
+// CHECK-SAME: (%[[M:.*]]: index, %[[WORKGROUP:.*]]: index) attributes {exec.grid = #[[$GRID]], exec.kernel}
+// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<1x1x3x16xf32>
+// CHECK-DAG: %[[AT:.*]] = exec.binding 3 : memref<2xi32>
+// CHECK: %[[SPLIT:.*]] = arith.remui %[[WORKGROUP]], %c4
+// The carries start from the identity of the merge.
+// CHECK: arith.constant 0xFF800000 : f32
+// CHECK: arith.constant 0.000000e+00 : f32
+// The bound: the position and one more.
+// CHECK: %[[P:.*]] = memref.load %[[AT]]
+// CHECK: %[[FIRST:.*]] = arith.index_cast %[[P]]
+// CHECK: arith.minsi %[[M]], %{{.*}} : index
+// CHECK: scf.for %{{.*}} step %c16
+// CHECK: memref.subview %{{.*}} [1, 16, 3, 8]
+// CHECK: linalg.generic
+// CHECK: arith.maximumf
+// CHECK: math.exp
+// CHECK: scf.if
+// CHECK-NOT: tpa.stream
+// CHECK: return
+func.func @causal(%m: index) attributes {exec.kernel} {
+  %q = exec.binding 0 : memref<2x1x3x8xf32>
+  %k = exec.binding 1[%m] : memref<2x?x3x8xf32>
+  %v = exec.binding 2[%m] : memref<2x?x3x8xf32>
+  %at = exec.binding 3 : memref<2xi32>
+  %mu = exec.binding 4 : memref<4x2x1x3xf32>
+  %sigma = exec.binding 5 : memref<4x2x1x3xf32>
+  %y = exec.binding 6 : memref<4x2x1x3x8xf32>
+  tpa.stream "bnhd,bmhd,b,bmhe->bnh,bnh,bnhe"(%q, %k, %at, %v) outs(%mu, %sigma, %y) block 16 splits 4 {
+  ^bb0(%qi: tensor<2x1x3x8xf32>, %kj: tensor<2x?x3x8xf32>, %start: tensor<2xi32>, %vj: tensor<2x?x3x8xf32>):
+    %l = tpa.einsum "bnhd,bmhd->bnhm"(%qi, %kj) : tensor<2x1x3x8xf32>, tensor<2x?x3x8xf32>
+    %x = tpa.map "bnhm->bnhm"(%l) {
+    ^bb0(%e: f32):
+      %hidden = arith.constant 0xFF800000 : f32
+      %b = tpa.index "b"
+      %p = tensor.extract %start[%b] : tensor<2xi32>
+      %first = arith.index_cast %p : i32 to index
+      %n = tpa.index "n"
+      %query = arith.addi %first, %n : index
+      %key = tpa.index "m"
+      %seen = arith.cmpi sle, %key, %query : index
+      %0 = arith.select %seen, %e, %hidden : f32
+      tpa.yield %0 : f32
+    } : tensor<2x1x3x?xf32>
+    %w = tpa.online_softmax %x dim 3 : tensor<2x1x3x?xf32>
+    %o = tpa.einsum "bnhm,bmhe->bnhe"(%w, %vj) : tensor<2x1x3x?xf32>, tensor<2x?x3x8xf32>
+    tpa.yield %o : tensor<2x1x3x8xf32>
+  } : (memref<2x1x3x8xf32>, memref<2x?x3x8xf32>, memref<2xi32>, memref<2x?x3x8xf32>)
+    -> (memref<4x2x1x3xf32>, memref<4x2x1x3xf32>, memref<4x2x1x3x8xf32>)
+  return
+}
+
+// -----
+
+// Without a softmax one sum is carried, and nothing is rescaled.
+// CHECK-LABEL: func.func @plain
+// CHECK-NOT: math.exp
+// CHECK: scf.for
+// CHECK: linalg.generic
+// CHECK-NOT: math.exp
+// CHECK: return
+func.func @plain(%n: index, %m: index) attributes {exec.kernel} {
+  %x = exec.binding 0[%n, %m] : memref<1x?x?xf32>
+  %v = exec.binding 1[%m] : memref<1x?x8xf32>
+  %y = exec.binding 2[%n] : memref<1x1x?x8xf32>
+  tpa.stream "bnm,bme->bne"(%x, %v) outs(%y) block 16 splits 1 {
+  ^bb0(%l: tensor<1x?x?xf32>, %vj: tensor<1x?x8xf32>):
+    %o = tpa.einsum "bnm,bme->bne"(%l, %vj) : tensor<1x?x?xf32>, tensor<1x?x8xf32>
+    tpa.yield %o : tensor<1x?x8xf32>
+  } : (memref<1x?x?xf32>, memref<1x?x8xf32>) -> (memref<1x1x?x8xf32>)
+  return
+}
