@@ -492,7 +492,9 @@ void StreamLowering::accumulateAhead(EinsumOp op, unsigned out) {
         !StringRef(equation.terms[1]).contains(label) &&
         blockSize(label) >= 2 * partRows)
       cut = label;
-  SmallVector<Value> next = nextBlocks();
+  // Without a label to cut along nothing is read twice: arithmetic is little, and
+  // the hardware sees what comes next.
+  SmallVector<Value> next = cut ? nextBlocks() : SmallVector<Value>();
   int64_t rows = cut ? blockSize(cut) : 1, step = cut ? partRows : 1;
   int64_t parts = llvm::divideCeil(rows, step);
   std::string summed;

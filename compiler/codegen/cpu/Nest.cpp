@@ -264,7 +264,7 @@ void chooseSchedule(Nest &nest, const Target &target) {
   SmallVector<unsigned> loops;
   for (unsigned loop = 0; loop < nest.extents.size(); ++loop)
     if (nest.isParallel(loop) && loop != nest.vectorLoop &&
-        sharesLoads(nest, loop))
+        (isLong || sharesLoads(nest, loop)))
       loops.push_back(loop);
   llvm::sort(loops, [&](unsigned a, unsigned b) {
     int64_t left = nest.extents[a].estimate(),
