@@ -325,7 +325,13 @@ Value StreamLowering::carry(unsigned out, StringRef labels) {
 Value StreamLowering::allocate(Value value, StringRef labels) {
   auto onlyUser =
       value.hasOneUse() ? dyn_cast<MapOp>(*value.user_begin()) : MapOp();
-  if (!options.epilogues || !onlyUser)
+  // A map follows one computation: that of the operand which comes last.
+  auto comesLater = [&](Value other) {
+    return other != value && other.getDefiningOp() &&
+           value.getDefiningOp()->isBeforeInBlock(other.getDefiningOp());
+  };
+  if (!options.epilogues || !onlyUser ||
+      llvm::any_of(onlyUser.getOperands(), comesLater))
     return memory[value] = scratch(value, labels);
   SmallVector<int64_t> shape;
   SmallVector<Value> sizes;
@@ -492,8 +498,8 @@ void StreamLowering::accumulateAhead(EinsumOp op, unsigned out) {
         !StringRef(equation.terms[1]).contains(label) &&
         blockSize(label) >= 2 * partRows)
       cut = label;
-  // Without a label to cut along nothing is read twice: arithmetic is little, and
-  // the hardware sees what comes next.
+  // Without a label to cut along nothing is read twice: arithmetic is little,
+  // and the hardware sees what comes next.
   SmallVector<Value> next = cut ? nextBlocks() : SmallVector<Value>();
   int64_t rows = cut ? blockSize(cut) : 1, step = cut ? partRows : 1;
   int64_t parts = llvm::divideCeil(rows, step);
