@@ -148,8 +148,8 @@ void t6_info_options_init(t6_info_options *options);
 
 /** What the artifact holds, as a JSON object in `*json` (to be freed by
  *  t6_free): model, options, cpu, files, buffers (count and bytes by kind),
- *  parameters (type, shape in a checkpoint, initial values), kernels, entries with inputs,
- * outputs, scalars and total cost. */
+ *  parameters (type, shape in a checkpoint, initial values), kernels, entries
+ *  with inputs, outputs, scalars and total cost. */
 t6_status *t6_model_info(const t6_model *model, const t6_info_options *options,
                          char **json);
 
