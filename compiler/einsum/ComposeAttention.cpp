@@ -48,11 +48,11 @@ static std::optional<Producer> producerOf(Value value) {
   if (!materialize)
     return std::nullopt;
   auto type = cast<RankedTensorType>(materialize.getA().getType());
-  if (type.isDynamicDim(2))
+  if (type.isDynamicDim(type.getRank() - 2))
     return std::nullopt;
-  return Producer{Equation::parseVerified("bnrh,bnrd->bnhd"),
+  return Producer{Equation::parseVerified(materialize.getEquation()),
                   {materialize.getA(), materialize.getB()},
-                  1.0 / type.getDimSize(2)};
+                  1.0 / type.getDimSize(type.getRank() - 2)};
 }
 
 /// Elements per batch row and token: the product of the other dimensions.

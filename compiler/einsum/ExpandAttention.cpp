@@ -204,11 +204,12 @@ struct ExpandMaterialize : OpRewritePattern<MaterializeOp> {
   LogicalResult matchAndRewrite(MaterializeOp op,
                                 PatternRewriter &rewriter) const override {
     auto type = cast<RankedTensorType>(op.getA().getType());
-    if (type.isDynamicDim(2))
+    int64_t rankDim = type.getRank() - 2;
+    if (type.isDynamicDim(rankDim))
       return op.emitOpError("has a dynamic rank: its mean is unknown");
-    rewriter.replaceOpWithNewOp<EinsumOp>(op, "bnrh,bnrd->bnhd",
-                                          ValueRange{op.getA(), op.getB()},
-                                          APFloat(1.0 / type.getDimSize(2)));
+    rewriter.replaceOpWithNewOp<EinsumOp>(
+        op, op.getEquation(), ValueRange{op.getA(), op.getB()},
+        APFloat(1.0 / type.getDimSize(rankDim)));
     return success();
   }
 };

@@ -209,6 +209,10 @@ struct RotateFactor : OpRewritePattern<RopeOp> {
     if (!materialize || !materialize->hasOneUse())
       return rewriter.notifyMatchFailure(op,
                                          "x is not a materialize used once");
+    auto factor = cast<RankedTensorType>(materialize.getB().getType());
+    if (factor.getRank() != 4)
+      return rewriter.notifyMatchFailure(
+          op, "B does not carry the token and one feature dimension");
     Value b = RopeOp::create(rewriter, op.getLoc(), materialize.getB(),
                              op.getPositions(), op.getRope());
     rewriter.replaceOpWithNewOp<MaterializeOp>(op, materialize.getA(), b);

@@ -99,18 +99,37 @@ LogicalResult FactorizeOp::inferReturnTypes(MLIRContext *,
   return success();
 }
 
+std::string MaterializeOp::equationOf(Type a, Type b) {
+  auto rankOf = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor ? tensor.getRank() : 0;
+  };
+  StringRef featureLabels = "defgijkl";
+  StringRef features =
+      featureLabels.take_front(std::max<int64_t>(rankOf(b) - 3, 1));
+  StringRef termA = rankOf(a) == 2 ? "rh" : "bnrh";
+  StringRef tokenB = rankOf(b) == 2 ? "r" : "bnr";
+  return (termA + "," + tokenB + features + "->bnh" + features).str();
+}
+
 LogicalResult MaterializeOp::inferReturnTypes(MLIRContext *,
                                               std::optional<Location> location,
                                               Adaptor adaptor,
                                               SmallVectorImpl<Type> &results) {
+  Value a = adaptor.getA(), b = adaptor.getB();
+  std::string text = equationOf(a.getType(), b.getType());
+  // materialize_c2
+  if (StringRef(text).starts_with("rh,rd->"))
+    return mlir::emitError(*location) << "neither A nor B has b and n";
+  Equation equation = Equation::parseVerified(text);
   // materialize_c1
   FailureOr<LabelSizes> sizes =
-      inferSizes({{"bnrh", adaptor.getA()}, {"bnrd", adaptor.getB()}},
+      inferSizes({{equation.terms[0], a}, {equation.terms[1], b}},
                  [&] { return mlir::emitError(*location); });
   if (failed(sizes))
     return failure();
   results.push_back(
-      inferredType("bnhd", *sizes, TypeRange(adaptor.getOperands())));
+      inferredType(equation.output, *sizes, TypeRange(adaptor.getOperands())));
   return success();
 }
 

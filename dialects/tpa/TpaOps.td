@@ -88,20 +88,31 @@ def Tpa_MaterializeOp : Tpa_InferredOp<"materialize"> {
   let description = [{
     `result[b,n,h,d] = 1/R sum_r A[b,n,r,h] B[b,n,r,d]`   (paper, eq. 3.1)
 
-    `A`: b×n×R×H, `B`: b×n×R×D. Sugar over einsum: whether the result is ever
-    formed is a matter of cost, decided where the einsum meets the attention
-    that uses it.
+    `A`: b×n×R×H, `B`: b×n×R×D. One of them may be the same for all tokens, a
+    parameter without b and n (the paper's non-contextual factors); the feature
+    may be several dimensions, b×n×R×X×Y, as products of further factors have.
+    Sugar over einsum: whether the result is ever formed is a matter of cost,
+    decided where the einsum meets the attention that uses it.
 
     Constraints:
-    - (C1) A and B have rank 4 and agree on b, n and R
+    - (C1) A has rank 4 or 2, B rank 4 or more or 2; they agree on b, n and R
+    - (C2) one of them has b and n
 
     ```mlir
     %q = tpa.materialize %a, %b : tensor<1x1x6x34xf32>, tensor<1x1x6x64xf32>
+    %k = tpa.materialize %p, %b : tensor<6x34xf32>, tensor<1x1x6x64xf32>
     ```
   }];
   let arguments = (ins Tpa_FloatTensor:$a, Tpa_FloatTensor:$b);
   let results = (outs Tpa_FloatTensor:$result);
   let assemblyFormat = "$a `,` $b attr-dict `:` type($a) `,` type($b)";
+  let extraClassDeclaration = [{
+    /// The einsum that this is: "bnrh,bnrd->bnhd", "rh,bnrd->bnhd", ...
+    std::string getEquation() {
+      return equationOf(getA().getType(), getB().getType());
+    }
+    static std::string equationOf(::mlir::Type a, ::mlir::Type b);
+  }];
 }
 
 //===----------------------------------------------------------------------===//

@@ -105,3 +105,20 @@ func.func @attributes(%q: tensor<1x?x4x8xf32>, %a: tensor<1x?x1x4xf32>, %b: tens
       : (tensor<1x?x4x8xf32>, tensor<1x?x4x8xf32>), (tensor<1x?x4x8xf32>), tensor<1xi32>
   return %o : tensor<1x?x4x8xf32>
 }
+
+// Factors that are parameters are read where they are; a third factor leaves the product of features: 2 * (4 + 4 + 3)
+// numbers instead of 4 * 4 * 3.
+// CHECK-LABEL: @parameter_and_third_factor
+// CHECK-SAME: %[[P:[a-z0-9]+]]: tensor<2x4xf32>, %[[A:[a-z0-9]+]]: tensor<1x?x2x4xf32>, %[[B:[a-z0-9]+]]: tensor<1x?x2x4xf32>, %[[C:[a-z0-9]+]]: tensor<1x?x2x3xf32>
+// CHECK: tpa.attention ["bnhxy,rh,bmrx,bmry->bhnm"](%{{.*}}, %[[P]], %[[B]], %[[C]])
+// CHECK-SAME: value "bhnm,bmsh,bmsz,bmsw->bnhzw"(%[[A]], %[[B]], %[[C]])
+// CHECK-SAME: scale = 5.000000e-01 : f64
+func.func @parameter_and_third_factor(%p: tensor<2x4xf32>, %a: tensor<1x?x2x4xf32>, %b: tensor<1x?x2x4xf32>,
+                                      %c: tensor<1x?x2x3xf32>, %q: tensor<1x?x4x4x3xf32>) -> tensor<1x?x4x4x3xf32> {
+  %bc = tpa.einsum "bnrx,bnry->bnrxy"(%b, %c) : tensor<1x?x2x4xf32>, tensor<1x?x2x3xf32>
+  %k = tpa.materialize %p, %bc : tensor<2x4xf32>, tensor<1x?x2x4x3xf32>
+  %v = tpa.materialize %a, %bc : tensor<1x?x2x4xf32>, tensor<1x?x2x4x3xf32>
+  %o = tpa.attention ["bnhxy,bmhxy->bhnm"](%q, %k) value "bhnm,bmhzw->bnhzw"(%v)
+      : (tensor<1x?x4x4x3xf32>, tensor<1x?x4x4x3xf32>), (tensor<1x?x4x4x3xf32>)
+  return %o : tensor<1x?x4x4x3xf32>
+}

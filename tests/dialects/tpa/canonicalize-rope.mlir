@@ -85,3 +85,13 @@ func.func @keep_after_shared_einsum(%a: tensor<1x?x2x4xf32>, %b: tensor<1x?x2x8x
   %r = tpa.rope %k at %pos {rope = #tpa.rope} : tensor<1x?x4x8xf32>, tensor<1xi32>
   return %k, %r : tensor<1x?x4x8xf32>, tensor<1x?x4x8xf32>
 }
+
+// A parameter has no position: a rotation stays where there is one.
+// CHECK-LABEL: @keep_after_parameter
+func.func @keep_after_parameter(%a: tensor<1x?x2x4xf32>, %b: tensor<2x8xf32>, %pos: tensor<1xi32>) -> tensor<1x?x4x8xf32> {
+  // CHECK: %[[K:.*]] = tpa.materialize
+  // CHECK: tpa.rope %[[K]]
+  %k = tpa.materialize %a, %b : tensor<1x?x2x4xf32>, tensor<2x8xf32>
+  %rotated = tpa.rope %k at %pos {rope = #tpa.rope<>} : tensor<1x?x4x8xf32>, tensor<1xi32>
+  return %rotated : tensor<1x?x4x8xf32>
+}

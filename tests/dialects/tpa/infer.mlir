@@ -37,9 +37,13 @@ func.func @factors(%x: tensor<1x?x?xf32>, %wa: tensor<34x?x768xbf16>, %wb: tenso
 }
 
 // CHECK-LABEL: sym_name = "materialize"
-func.func @materialize(%a: tensor<?x8x?x34xf32>, %b: tensor<2x?x6x?xf64>) {
+func.func @materialize(%a: tensor<?x8x?x34xf32>, %b: tensor<2x?x6x?xf64>, %p: tensor<6x34xf32>, %xy: tensor<2x8x6x4x3xf32>) {
   // CHECK: "tpa.materialize"{{.*}} -> tensor<2x8x34x?xf64>
   %q = tpa.materialize %a, %b : tensor<?x8x?x34xf32>, tensor<2x?x6x?xf64>
+  // CHECK: "tpa.materialize"{{.*}} -> tensor<2x?x34x?xf64>
+  %k = tpa.materialize %p, %b : tensor<6x34xf32>, tensor<2x?x6x?xf64>
+  // CHECK: "tpa.materialize"{{.*}} -> tensor<2x8x34x4x3xf32>
+  %v = tpa.materialize %p, %xy : tensor<6x34xf32>, tensor<2x8x6x4x3xf32>
   return
 }
 

@@ -154,6 +154,22 @@ func.func @materialize_c1_rank(%a: tensor<2x3x4xf32>, %b: tensor<2x3x4x6xf32>) {
 
 // -----
 
+func.func @materialize_c1_parameter(%a: tensor<3x5xf32>, %b: tensor<1x2x4x6xf32>) {
+  // expected-error @below {{label 'r' has size 3 in one operand and 4 in another}}
+  %q = tpa.materialize %a, %b : tensor<3x5xf32>, tensor<1x2x4x6xf32>
+  return
+}
+
+// -----
+
+func.func @materialize_c2(%a: tensor<4x5xf32>, %b: tensor<4x6xf32>) {
+  // expected-error @below {{neither A nor B has b and n}}
+  %q = tpa.materialize %a, %b : tensor<4x5xf32>, tensor<4x6xf32>
+  return
+}
+
+// -----
+
 func.func @materialize_c1_sizes(%a: tensor<2x3x4x5xf32>, %b: tensor<2x3x6x5xf32>) {
   // expected-error @below {{label 'r' has size 4 in one operand and 6 in another}}
   %q = tpa.materialize %a, %b : tensor<2x3x4x5xf32>, tensor<2x3x6x5xf32>
