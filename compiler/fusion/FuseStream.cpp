@@ -8,6 +8,7 @@
 //
 
 #include "compiler/einsum/ContractionSearch.h"
+#include "compiler/fusion/DeferFactors.h"
 #include "compiler/fusion/Passes.h"
 #include "dialects/tpa/TpaDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -620,9 +621,10 @@ struct FuseStream : tpa::impl::FuseStreamBase<FuseStream> {
     });
     auto opts = remark::RemarkOpts::name("stream").category("tpa");
     for (EinsumOp root : roots) {
-      Chain chain(root, {block, queryBlock, splits});
-      if (!chain.isCandidate())
+      if (!Chain(root, {block, queryBlock, splits}).isCandidate())
         continue;
+      root = deferFactors(root);
+      Chain chain(root, {block, queryBlock, splits});
       if (failed(chain.collect())) {
         ++numRefused;
         remark::missed(root.getLoc(), opts)

@@ -1,0 +1,44 @@
+// RUN: tpa-opt %s --tpa-fuse-stream | FileCheck %s
+
+// Keys and values share a factor: one input of the stream, under the same letters in both einsums.
+// CHECK-LABEL: @shared
+// CHECK: tpa.stream "bnhe,bmue,bmuh,bmuh->bnh,bnh,bnhe"
+// CHECK-SAME: (%{{[a-z0-9]+}}, %[[B:[a-z0-9]+]]
+// CHECK: ^bb0(%{{.*}}, %[[BLOCK:.*]]: tensor<1x?x2x8xf32>
+// CHECK: tpa.einsum "{{.*}}bmue{{.*}}"({{.*}}%[[BLOCK]]
+// CHECK: tpa.online_softmax
+// CHECK: tpa.einsum "{{.*}}bmue{{.*}}"({{.*}}%[[BLOCK]]
+func.func @shared(%q: tensor<1x1x4x8xf32>, %b: tensor<1x?x2x8xf32>, %ak: tensor<1x?x2x4xf32>, %av: tensor<1x?x2x4xf32>) -> tensor<1x1x4x8xf32> {
+  %l = tpa.einsum "bnhd,bmsh,bmsd->bhnm"(%q, %ak, %b) : tensor<1x1x4x8xf32>, tensor<1x?x2x4xf32>, tensor<1x?x2x8xf32>
+  %w = tpa.softmax %l : tensor<1x4x1x?xf32>
+  %o = tpa.einsum "bhnm,bmuh,bmue->bnhe"(%w, %av, %b) : tensor<1x4x1x?xf32>, tensor<1x?x2x4xf32>, tensor<1x?x2x8xf32>
+  return %o : tensor<1x1x4x8xf32>
+}
+
+// What is free of m is applied to the sum where that is no larger than the result, as a latent's up-projection is ...
+// CHECK-LABEL: @up_projection
+// CHECK-SAME: %[[UP:[a-z0-9]+]]: tensor<4x8x3xf32>
+// CHECK: tpa.stream {{.*}}->bnh,bnh,bnhc"
+// CHECK-NOT: %[[UP]]
+// CHECK: %[[SUM:.*]] = tpa.merge
+// CHECK: tpa.einsum "bnhc,hec->bnhe"(%[[SUM]], %[[UP]])
+func.func @up_projection(%up: tensor<4x8x3xf32>, %q: tensor<1x1x4x3xf32>, %c: tensor<1x?x3xf32>) -> tensor<1x1x4x8xf32> {
+  %l = tpa.einsum "bnhc,bmc->bhnm"(%q, %c) : tensor<1x1x4x3xf32>, tensor<1x?x3xf32>
+  %w = tpa.softmax %l : tensor<1x4x1x?xf32>
+  %o = tpa.einsum "bhnm,bmc,hec->bnhe"(%w, %c, %up) : tensor<1x4x1x?xf32>, tensor<1x?x3xf32>, tensor<4x8x3xf32>
+  return %o : tensor<1x1x4x8xf32>
+}
+
+// ... and stays inside where the sum would be larger: 4 heads of 2 ranks.
+// CHECK-LABEL: @selector
+// CHECK: tpa.stream {{.*}}->bnh,bnh,bnhe"
+// CHECK: tpa.yield
+// CHECK: tpa.merge
+// CHECK-NOT: tpa.einsum
+// CHECK: return
+func.func @selector(%a: tensor<2x4xf32>, %q: tensor<1x1x4x8xf32>, %b: tensor<1x?x2x8xf32>) -> tensor<1x1x4x8xf32> {
+  %l = tpa.einsum "bnhd,sh,bmsd->bhnm"(%q, %a, %b) : tensor<1x1x4x8xf32>, tensor<2x4xf32>, tensor<1x?x2x8xf32>
+  %w = tpa.softmax %l : tensor<1x4x1x?xf32>
+  %o = tpa.einsum "bhnm,uh,bmue->bnhe"(%w, %a, %b) : tensor<1x4x1x?xf32>, tensor<2x4xf32>, tensor<1x?x2x8xf32>
+  return %o : tensor<1x1x4x8xf32>
+}
