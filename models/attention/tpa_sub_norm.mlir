@@ -1,0 +1,26 @@
+// Tensor product attention with a norm of each head's output before heads are
+// joined.
+func.func @tpa_sub_norm(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> {
+  %wa_q = t6.param "attn.c_qkv.W_A_q.weight" "(H R_Q) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %wb_q = t6.param "attn.c_qkv.W_B_q.weight" "(R_Q D) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %wa_k = t6.param "attn.c_qkv.W_A_k.weight" "(H R_K) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %wb_k = t6.param "attn.c_qkv.W_B_k.weight" "(R_K D) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %wa_v = t6.param "attn.c_qkv.W_A_v.weight" "(H R_V) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %wb_v = t6.param "attn.c_qkv.W_B_v.weight" "(R_V D) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
+  %g = t6.param "attn.subln.weight" "D" : tensor<?xf32>
+  %wo = t6.param "attn.c_proj.weight" "C (H D)" {init = #t6.init<zeros>} : tensor<?x?x?xf32>
+  %a_q, %b_q = tpa.factorize %x, %wa_q, %wb_q : tensor<?x?x?xf32>, tensor<?x?x?xf32>, tensor<?x?x?xf32>
+  %q = tpa.materialize %a_q, %b_q : tensor<?x?x?x?xf32>, tensor<?x?x?x?xf32>
+  %a_k, %b_k = tpa.factorize %x, %wa_k, %wb_k : tensor<?x?x?xf32>, tensor<?x?x?xf32>, tensor<?x?x?xf32>
+  %k = tpa.materialize %a_k, %b_k : tensor<?x?x?x?xf32>, tensor<?x?x?x?xf32>
+  %a_v, %b_v = tpa.factorize %x, %wa_v, %wb_v : tensor<?x?x?xf32>, tensor<?x?x?xf32>, tensor<?x?x?xf32>
+  %v = tpa.materialize %a_v, %b_v : tensor<?x?x?x?xf32>, tensor<?x?x?x?xf32>
+  %q_rot = tpa.rope %q at %pos {rope = #tpa.rope<transposed = true, table = bf16>} : tensor<?x?x?x?xf32>, tensor<?xi32>
+  %k_rot = tpa.rope %k at %pos {rope = #tpa.rope<transposed = true, table = bf16>} : tensor<?x?x?x?xf32>, tensor<?xi32>
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q_rot, %k_rot)
+      value "bhnm,bmhe->bnhe"(%v) at %pos {per_sqrt = "D", causal}
+      : (tensor<?x?x?x?xf32>, tensor<?x?x?x?xf32>), (tensor<?x?x?x?xf32>), tensor<?xi32>
+  %normed = t6.rms_norm %o, %g {eps = 1.0e-5 : f64} : tensor<?x?x?x?xf32>, tensor<?xf32>
+  %y = tpa.einsum "bnhd,chd->bnc"(%normed, %wo) : tensor<?x?x?x?xf32>, tensor<?x?x?xf32>
+  return %y : tensor<?x?x?xf32>
+}
