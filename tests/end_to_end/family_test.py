@@ -1,0 +1,265 @@
+"""Every attention function of models/attention, compiled and compared with float64.
+
+A case is run at once by the entry `loss`, and in chunks of `prefill` followed by `decode`, with rows of
+different lengths. What `t6 info` says of the cache must be what the table in the functions' README says.
+
+usage: family_test.py <tpa-opt> <t6> <session> factors|heads|long|scores|special_cases
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+import attention_reference
+import numpy as np
+import programs
+
+TOLERANCE = 1e-5
+VOCAB, FFN = 61, 40
+
+
+class Session:
+    """A model that stays open; its cache is the session's."""
+
+    def __init__(self, program, artifact, weights):
+        self.process = subprocess.Popen([program, artifact, weights], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+    def run(self, entry, output="logits", **inputs):
+        send = self.process.stdin
+        send.write(f"run {entry} {len(inputs)}\n".encode())
+        for name, value in inputs.items():
+            value = np.ascontiguousarray(value, np.int32)
+            send.write(f"{name} I32 {value.nbytes} {value.ndim} {' '.join(map(str, value.shape))}\n".encode())
+            send.write(value.tobytes())
+        send.write(f"get {entry} {output}\n".encode())
+        send.flush()
+        answer = self.process.stdout.readline().split()
+        if not answer:
+            raise AssertionError(f"{entry} failed: exit code {self.process.wait()}")
+        size, _, *shape = map(int, answer)
+        return np.frombuffer(self.process.stdout.read(size), np.float32).reshape(shape)
+
+
+def sizes(h, d, ranks, width, **more):
+    return {"H": h, "D": d, **dict(zip(("R_Q", "R_K", "R_V"), ranks)), "C": width, **more}
+
+
+# Variant, batch, sizes, tokens of each row, of which so many are decoded one by one.
+SCORES = [
+    ("tpa", 1, sizes(47, 64, (6, 2, 2), 96), [17], 5),
+    ("tpa", 3, sizes(5, 24, (4, 3, 1), 72), [64, 1, 17], 11),
+    ("tpa_kvonly", 3, sizes(5, 24, (1, 3, 2), 72), [17, 2, 64], 9),
+    ("tpa_window", 1, sizes(1, 16, (2, 1, 3), 40), [171], 33),
+    ("tpa_window", 3, sizes(5, 24, (3, 2, 2), 56), [150, 64, 1], 20),
+    ("tpa_sinks", 1, sizes(47, 16, (6, 2, 1), 56), [1], 0),
+    ("tpa_sinks", 3, sizes(5, 128, (2, 2, 2), 72), [64, 17, 1], 13),
+    ("tpa_alibi", 1, sizes(5, 64, (5, 1, 2), 48), [64], 17),
+    ("tpa_alibi", 3, sizes(47, 24, (1, 4, 2), 64), [17, 16, 1], 6),
+    ("tpa_softcap", 1, sizes(1, 128, (3, 2, 2), 48), [17], 17),
+    ("tpa_softcap", 3, sizes(5, 16, (6, 6, 6), 120), [1, 64, 33], 16),
+    ("tpa_sigmoid", 1, sizes(5, 24, (3, 2, 4), 48), [64], 31),
+    ("tpa_sigmoid", 3, sizes(47, 16, (2, 1, 1), 64), [17, 5, 1], 5),
+    ("tpa_linear", 1, sizes(1, 64, (2, 3, 1), 80), [17], 4),
+    ("tpa_linear", 3, sizes(5, 24, (5, 2, 2), 64), [64, 17, 40], 12),
+]
+FACTORS = [
+    ("tpa_noncontextual_a", 1, sizes(47, 24, (6, 2, 3), 96), [17], 5),
+    ("tpa_noncontextual_a", 3, sizes(5, 64, (2, 1, 1), 80), [64, 1, 17], 9),
+    ("tpa_noncontextual_b", 1, sizes(5, 24, (3, 2, 4), 48), [64], 10),
+    ("tpa_noncontextual_b", 3, sizes(47, 16, (6, 1, 1), 64), [17, 9, 1], 7),
+    ("tpa_shared_b", 1, sizes(5, 128, (3, 2, 2), 48, R_KV=3), [17], 6),
+    ("tpa_shared_b", 3, sizes(47, 24, (6, 2, 2), 112, R_KV=2), [33, 1, 64], 9),
+    ("tpa_partial_rope", 1, sizes(1, 64, (1, 1, 1), 40), [64], 21),
+    ("tpa_partial_rope", 3, sizes(5, 24, (4, 2, 3), 48), [17, 1, 17], 5),
+    ("tpa_decay", 1, sizes(5, 16, (3, 2, 2), 40), [64], 8),
+    ("tpa_decay", 3, sizes(1, 24, (6, 5, 2), 40), [17, 64, 1], 10),
+]
+HEADS = [
+    ("tpa_sigmoid_a", 1, sizes(47, 16, (3, 2, 2), 48), [17], 4),
+    ("tpa_sigmoid_a", 3, sizes(5, 24, (2, 2, 3), 40), [1, 17, 64], 8),
+    ("tpa_softmax_a", 1, sizes(5, 64, (3, 2, 1), 40), [64], 7),
+    ("tpa_softmax_a", 3, sizes(47, 24, (2, 1, 2), 48), [17, 4, 1], 4),
+    ("tpa_gate", 1, sizes(1, 128, (2, 2, 2), 40), [17], 17),
+    ("tpa_gate", 3, sizes(5, 24, (4, 2, 1), 48), [64, 17, 1], 6),
+    ("tpa_sub_norm", 1, sizes(47, 16, (6, 2, 2), 48), [17], 3),
+    ("tpa_sub_norm", 3, sizes(5, 24, (2, 3, 3), 40), [1, 33, 64], 7),
+    ("tpa_third_order", 1, sizes(5, 24, (3, 2, 2), 80, X=8, Y=3), [64], 9),
+    ("tpa_third_order", 3, sizes(47, 64, (2, 1, 3), 150, X=16, Y=4), [17, 1, 9], 5),
+    ("mla", 3, {"H": 5, "D": 24, "P": 8, "E": 16, "L": 12, "L_Q": 20, "C": 40}, [64, 1, 17], 9),
+    ("mha", 3, {"H": 5, "D": 24, "C": 128}, [17, 64, 1], 6),
+    ("gqa", 3, {"G": 2, "J": 3, "D": 16, "C": 48}, [1, 17, 64], 6),
+    ("gqa", 1, {"G": 1, "J": 5, "D": 64, "C": 72}, [17], 6),
+]
+
+
+def seed_of(*what):
+    return sum(ord(c) * (i + 1) for i, c in enumerate(repr(what)))
+
+
+def random_weights(variant, s, layers, rng):
+    """Scores of a few units, so that a softmax is neither flat nor a maximum."""
+    weights = {}
+    for name, shape in attention_reference.parameters(variant, s, layers, VOCAB, FFN).items():
+        value = rng.standard_normal(shape)
+        if name.endswith("slopes"):
+            value = 0.02 + 0.3 * abs(value)
+        elif len(shape) == 2 and "c_qkv.A_" not in name and "c_qkv.B_" not in name and "wte" not in name:
+            value /= np.sqrt(shape[1])
+        if re.search(r"_[qk](\.weight)?$", name):
+            value *= 1.5
+        weights[name] = value.astype(np.float32)
+    return weights
+
+
+class Family(unittest.TestCase):
+    programs = None
+    session_program = ""
+
+    def compile(self, name, variant, s, layers, context, *flags):
+        listed = ", ".join(f"{size} = {value}" for size, value in s.items() if size != "C")
+        source = pathlib.Path(self.programs.path(f"{name}.mlir"))
+        source.write_text(f"t6.model @{name} uses @{variant} {{\n  vocab = {VOCAB}, layers = {layers}, width = {s['C']}, "
+                          f"ffn = {FFN}, context_length = {context}, norm_eps = 1.0e-5 : f64,\n"
+                          f"  sizes = {{{listed}}}}}\n")
+        return self.programs.compile(source, *flags)
+
+    def open(self, artifact, weights):
+        path = self.programs.path("weights.safetensors")
+        programs.save(path, weights)
+        return Session(self.session_program, artifact, path)
+
+    def agrees(self, actual, expected, what):
+        self.assertEqual(actual.shape, expected.shape)
+        worst = max(programs.error(a, e) for a, e in zip(actual.reshape(-1, VOCAB), expected.reshape(-1, VOCAB)))
+        self.assertLessEqual(programs.error(actual, expected), TOLERANCE, what)
+        # A single wrong position could hide in the norm of all.
+        self.assertLessEqual(worst, 4 * TOLERANCE, what)
+
+    def check_loss(self, session, tokens, expected):
+        logits = session.run("loss", tokens=tokens, targets=np.full_like(tokens, -1))
+        self.agrees(logits, expected, "loss")
+        return logits
+
+    def check_steps(self, session, tokens, lengths, decoded, chunk, expected):
+        """Prompts in chunks, then tokens one by one; a row that has ended repeats its last token."""
+        rows = range(len(lengths))
+        prompt = [max(length - decoded, 1) for length in lengths]
+        done = [0] * len(lengths)
+        padded = np.concatenate([tokens, np.zeros((len(lengths), chunk), np.int32)], 1)
+        while done != prompt:
+            taken = [min(chunk, prompt[r] - done[r]) for r in rows]
+            n = max(taken)
+            at = [done[r] if taken[r] else prompt[r] - 1 for r in rows]
+            last = [max(taken[r], 1) - 1 for r in rows]
+            logits = session.run("prefill", tokens=np.stack([padded[r, at[r] : at[r] + n] for r in rows]),
+                                 positions=at, last=last)
+            self.agrees(logits, np.stack([expected[r, at[r] + last[r]] for r in rows]), f"prefill at {at}")
+            done = [done[r] + taken[r] for r in rows]
+        for step in range(max(length - p for length, p in zip(lengths, prompt))):
+            at = [min(prompt[r] + step, lengths[r] - 1) for r in rows]
+            logits = session.run("decode", tokens=[[tokens[r, at[r]]] for r in rows], positions=at)
+            self.agrees(logits, np.stack([expected[r, at[r]] for r in rows]), f"decode at {at}")
+
+    def check_case(self, variant, batch, s, lengths, decoded, layers=2, chunk=7, flags=()):
+        rng = np.random.default_rng(seed_of(variant, batch, s))
+        weights = random_weights(variant, s, layers, rng)
+        longest = max(lengths)
+        tokens = rng.integers(0, VOCAB, (batch, longest)).astype(np.int32)
+        expected = attention_reference.forward(variant, s, layers, weights, tokens)
+        artifact = self.compile(f"{variant}_{batch}", variant, s, layers, longest + chunk, f"--batch={batch}",
+                                f"--prefill-chunk={chunk}", "--strip", *flags)
+        with self.open(artifact, weights) as session:
+            logits = self.check_loss(session, tokens, expected)
+            self.check_steps(session, tokens, lengths, decoded, chunk, expected)
+        info = json.loads(subprocess.check_output([self.programs.t6, "info", artifact, "--json"]))
+        self.assertEqual(info["model"]["cache_bytes_per_token"],
+                         4 * layers * attention_reference.VARIANTS[variant].cached(s))
+        return logits
+
+    def test_scores(self):
+        for case in SCORES:
+            with self.subTest(case[0], batch=case[1]):
+                self.check_case(*case)
+
+    def test_factors(self):
+        for case in FACTORS:
+            with self.subTest(case[0], batch=case[1]):
+                self.check_case(*case)
+
+    def test_heads(self):
+        for case in HEADS:
+            with self.subTest(case[0], batch=case[1]):
+                self.check_case(*case)
+
+    def check_special_case(self, direct, s, groups):
+        """Heads as tensor products whose head factors are constant: head h reads the group that it is in."""
+        heads, per_group = groups * s.get("J", 1), s.get("J", 1)
+        weights = random_weights(direct, s, 2, np.random.default_rng(seed_of(direct, s)))
+        product = {"H": heads, "D": s["D"], "R_Q": heads, "R_K": groups, "R_V": groups, "C": s["C"]}
+        same = {}
+        for name, value in weights.items():
+            same[re.sub(r"attn\.c_([qkv])\.weight", r"attn.c_qkv.W_B_\1.weight", name)] = value
+        for i in range(2):
+            for t, rank in (("q", heads), ("k", groups), ("v", groups)):
+                # The mean over ranks divides by them.
+                factor = rank * np.repeat(np.eye(rank), heads // rank, axis=1)
+                same[f"transformer.h.{i}.attn.c_qkv.A_{t}"] = factor.astype(np.float32)
+        tokens = np.random.default_rng(1).integers(0, VOCAB, (3, 17)).astype(np.int32)
+        expected = attention_reference.forward(direct, s, 2, weights, tokens)
+        results = []
+        for variant, sized, values in ((direct, s, weights), ("tpa_noncontextual_a", product, same)):
+            artifact = self.compile(f"{direct}_as_{variant}", variant, sized, 2, 24, "--batch=3", "--prefill-chunk=7")
+            with self.open(artifact, values) as session:
+                results.append(self.check_loss(session, tokens, expected))
+                self.check_steps(session, tokens, [17, 1, 9], 5, 7, expected)
+        self.agrees(results[1], results[0].astype(np.float64), "direct and as tensor products")
+
+    def test_special_cases(self):
+        """Section 4 of the paper: MHA, GQA and MQA are TPA with non-contextual head factors."""
+        self.check_special_case("mha", {"H": 5, "D": 16, "C": 96}, 5)
+        self.check_special_case("gqa", {"G": 2, "J": 3, "D": 24, "C": 64}, 2)
+        self.check_special_case("gqa", {"G": 1, "J": 5, "D": 24, "C": 64}, 1)
+
+    def test_table(self):
+        """The README has a row for each function, and the bytes of the other tests."""
+        folder = pathlib.Path(__file__).absolute().parents[2] / "models/attention"
+        rows = re.findall(r"^\| `(\w+)` \|.*?\| `w·([^`]*)` \|", (folder / "README.md").read_text(), re.MULTILINE)
+        bytes_of = dict(rows)
+        self.assertEqual(sorted(bytes_of), sorted(path.stem for path in folder.glob("*.mlir")))
+        # llama is gqa under other names.
+        self.assertEqual(set(bytes_of) - {"llama"}, set(attention_reference.VARIANTS))
+        self.assertEqual(bytes_of["llama"], bytes_of["gqa"])
+        for variant, _, s, *_ in SCORES + FACTORS + HEADS:
+            pays = all(s[rank] * (s["H"] + s["D"]) < s["H"] * s["D"] for rank in ("R_K", "R_V") if rank in s)
+            if pays or variant not in {v for v, _ in rows if "(H + D)" in bytes_of[v]}:
+                stated = eval(bytes_of[variant].replace("·", "*"), {}, s)
+                self.assertEqual(stated, attention_reference.VARIANTS[variant].cached(s), variant)
+
+    def test_long(self):
+        """More keys than any block, tile or split takes, one left over; fused and not."""
+        s = sizes(5, 16, (3, 2, 2), 32)
+        self.check_case("tpa", 1, s, [4097], 9, layers=1, chunk=512)
+
+    def test_unfused(self):
+        s = sizes(5, 24, (4, 3, 1), 72)
+        fused = self.check_case("tpa", 3, s, [64, 1, 17], 11, flags=["--fuse=on"])
+        unfused = self.check_case("tpa", 3, s, [64, 1, 17], 11, flags=["--fuse=off"])
+        self.assertLessEqual(programs.error(fused, unfused.astype(np.float64)), TOLERANCE)
+
+
+if __name__ == "__main__":
+    tpa_opt, t6, Family.session_program, part = sys.argv[1:]
+    Family.programs = programs.Programs(tpa_opt, t6)
+    tests = {"long": ["long", "unfused"], "special_cases": ["special_cases", "table"]}.get(part, [part])
+    unittest.main(argv=[sys.argv[0], *(f"Family.test_{test}" for test in tests)], verbosity=2)
