@@ -150,6 +150,19 @@ int64_t StreamLowering::blockSize(char label) const {
 void StreamLowering::loopOver(Value from, Value to, int64_t step, char label,
                               function_ref<void()> body) {
   Value size = constant(step);
+  // The rest of the queries is one block of many: it goes without code of its
+  // own for whole blocks of keys.
+  auto queries = ranges.find('n');
+  if (label == 'm' && queries != ranges.end() &&
+      !getConstantIntValue(queries->second.size)) {
+    auto loop = scf::ForOp::create(b, loc, from, to, size);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Value left = arith::SubIOp::create(b, loc, to, loop.getInductionVar());
+    Value count = arith::MinSIOp::create(b, loc, left, size);
+    ranges[label] = {loop.getInductionVar(), count};
+    return body();
+  }
   Value length = arith::SubIOp::create(b, loc, to, from);
   Value rest = arith::RemSIOp::create(b, loc, length, size);
   Value whole = arith::SubIOp::create(b, loc, to, rest);

@@ -192,6 +192,15 @@ static bool sharesLoads(const Nest &nest, unsigned loop) {
   });
 }
 
+int64_t stridedInputs(const Nest &nest, unsigned loop) {
+  linalg::GenericOp root = nest.root;
+  return llvm::count_if(root.getDpsInputOperands(), [&](OpOperand *input) {
+    return isa<MemRefType>(input->get().getType()) &&
+           accessAlong(root.getMatchingIndexingMap(input), input->get(),
+                       loop) == Access::Strided;
+  });
+}
+
 /// Points that are summed into each result.
 static int64_t reductionSteps(const Nest &nest) {
   int64_t steps = 1;
@@ -246,6 +255,10 @@ void chooseSchedule(Nest &nest, const Target &target) {
   // the stores of a larger tile leave a quarter.
   bool isLong = target.inCache && reductionSteps(nest) >= 16;
   int64_t budget = isLong ? target.registers * 3 / 4 : target.registers / 2;
+  // Operands that are read lane by lane take more code than they gain.
+  if (target.inCache && nest.vectorLoop &&
+      stridedInputs(nest, *nest.vectorLoop) > 0)
+    budget = 4;
   auto unrollBy = [&](unsigned loop, int64_t most, int64_t step) {
     int64_t extent = nest.extents[loop].estimate() / step;
     int64_t factor = std::min({most, extent, budget});

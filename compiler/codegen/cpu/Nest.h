@@ -68,6 +68,9 @@ struct Nest {
 enum class Access { Invariant, Contiguous, Strided };
 Access accessAlong(mlir::AffineMap map, mlir::Value memref, unsigned loop);
 
+/// Inputs that a vector step along `loop` reads lane by lane.
+int64_t stridedInputs(const Nest &nest, unsigned loop);
+
 /// The scalar behind dynamic dimension `dim` of a memref in a kernel; null if
 /// there is none.
 mlir::Value sizeOf(mlir::Value memref, int64_t dim);

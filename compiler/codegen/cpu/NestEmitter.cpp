@@ -35,8 +35,29 @@ NestEmitter::NestEmitter(OpBuilder &builder, const Nest &nest, int64_t lanes,
   factor.assign(nest.extents.size(), 1);
 }
 
-/// Steps of a reduction that are emitted one after the other.
-static constexpr int64_t mostUnrolledSteps = 8;
+/// Bodies of a reduction, over all its loops and the points of the tile, that
+/// are emitted one after the other.
+static constexpr int64_t mostUnrolledBodies = 128;
+
+/// Whether the reduction loops from `position` on are short enough to unroll.
+bool NestEmitter::unrolls(unsigned position) const {
+  int64_t bodies = 1;
+  if (nest.vectorLoop && stridedInputs(nest, *nest.vectorLoop) > 0)
+    bodies = lanes;
+  for (int64_t count : factor)
+    bodies *= count;
+  for (unsigned index : ArrayRef(reduction).drop_front(position)) {
+    const Extent &extent = nest.extents[index];
+    if (!extent.isStatic() || nest.tile[index])
+      return false;
+    bodies *= index == nest.vectorLoop
+                  ? llvm::divideCeil(extent.constant, lanes)
+                  : extent.constant;
+    if (bodies > mostUnrolledBodies)
+      return false;
+  }
+  return true;
+}
 
 bool NestEmitter::vectorReduction() const {
   return nest.vectorLoop && !nest.isParallel(*nest.vectorLoop);
@@ -278,8 +299,7 @@ NestEmitter::Values NestEmitter::reduceLoops(unsigned position,
   if (index == nest.vectorLoop)
     return reduceVector(index, accumulators);
   // A few steps are not worth a loop.
-  if (nest.tile[index] == 0 && nest.extents[index].isStatic() &&
-      nest.extents[index].constant <= mostUnrolledSteps) {
+  if (unrolls(position)) {
     for (int64_t k = 0; k < nest.extents[index].constant; ++k) {
       current.indices[index] = constant(k);
       accumulators = reduceLoops(position + 1, accumulators);
@@ -308,7 +328,7 @@ NestEmitter::Values NestEmitter::reduceVector(unsigned index,
       return;
     if (!masked && matchPattern(from, m_Zero()) &&
         matchPattern(to, m_ConstantInt(&high)) &&
-        high.getSExtValue() <= mostUnrolledSteps * lanes) {
+        unrolls(reduction.size() - 1)) {
       for (int64_t at = 0; at < high.getSExtValue(); at += lanes) {
         current.indices[index] = constant(at);
         accumulators = step(tilePoints(), accumulators);

@@ -56,6 +56,7 @@ private:
   mlir::Value combine(mlir::Value partial, mlir::Value init);
   void finish(const Point &point, mlir::Value value);
   bool vectorReduction() const;
+  bool unrolls(unsigned position) const;
 
   mlir::OpBuilder &b;
   const Nest &nest;
