@@ -247,6 +247,7 @@ void chooseSchedule(Nest &nest, const Target &target) {
   if (!nest.isReduction())
     return;
 
+  nest.unrollsReductions = target.inCache;
   if (target.inCache && chooseGather(nest, target))
     return;
 

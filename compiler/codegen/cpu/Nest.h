@@ -51,7 +51,9 @@ struct Nest {
   /// are gathered into one vector, where there is one.
   std::optional<unsigned> gatherLoop;
   llvm::SmallVector<int64_t> unroll; ///< per loop, 1 for reductions
-  llvm::SmallVector<int64_t> tile;   ///< per loop: of a workgroup; 0 is all
+  /// Short reductions are emitted without a loop.
+  bool unrollsReductions = false;
+  llvm::SmallVector<int64_t> tile; ///< per loop: of a workgroup; 0 is all
 
   bool isParallel(unsigned loop) const {
     mlir::linalg::GenericOp op = root;

@@ -41,6 +41,8 @@ static constexpr int64_t mostUnrolledBodies = 128;
 
 /// Whether the reduction loops from `position` on are short enough to unroll.
 bool NestEmitter::unrolls(unsigned position) const {
+  if (!nest.unrollsReductions)
+    return false;
   int64_t bodies = 1;
   if (nest.vectorLoop && stridedInputs(nest, *nest.vectorLoop) > 0)
     bodies = lanes;
