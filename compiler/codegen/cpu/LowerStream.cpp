@@ -37,8 +37,8 @@ using namespace tpa::cpu;
 
 namespace {
 
-/// Rows of a register tile, beside four vectors.
-constexpr int64_t partRows = 6;
+/// Rows of a register tile, beside four vectors, and parts of such rows.
+constexpr int64_t partRows = 6, mostParts = 6;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// A part of a label's range: first index and extent.
@@ -88,7 +88,7 @@ private:
   SmallVector<Value> nextBlocks();
   SmallVector<Value> operandsOf(EinsumOp op, const Equation &equation);
   void prefetch(OpBuilder &nested, Value row, StringRef order, StringRef summed,
-                int64_t iterations);
+                char cut, int64_t tiles);
   void emitMap(MapOp op);
   void emitSoftmax(OnlineSoftmaxOp op);
   Value allocate(Value value, StringRef labels);
@@ -514,15 +514,15 @@ void StreamLowering::accumulateAhead(EinsumOp op, unsigned out) {
   // Without a label to cut along nothing is read twice: arithmetic is little,
   // and the hardware sees what comes next.
   SmallVector<Value> next = cut ? nextBlocks() : SmallVector<Value>();
-  int64_t rows = cut ? blockSize(cut) : 1, step = cut ? partRows : 1;
+  int64_t rows = cut ? blockSize(cut) : 1;
+  // Few parts, however many rows: each is code of its own.
+  int64_t step =
+      cut ? llvm::alignTo(llvm::divideCeil(rows, mostParts), partRows) : 1;
   int64_t parts = llvm::divideCeil(rows, step);
   std::string summed;
-  int64_t iterations = 1;
   for (char label : equation.labels())
-    if (!llvm::is_contained(equation.output, label)) {
+    if (!llvm::is_contained(equation.output, label))
       summed += label;
-      iterations *= blockSize(label);
-    }
   double scale = op.getScale().convertToDouble();
   for (int64_t part = 0; part < parts; ++part) {
     auto cutTo = [&](Value memref, StringRef labels) -> Value {
@@ -546,7 +546,7 @@ void StreamLowering::accumulateAhead(EinsumOp op, unsigned out) {
             equation.output, std::nullopt,
             [&](OpBuilder &nested, ValueRange in) -> Value {
               for (size_t i = part; i < next.size(); i += parts)
-                prefetch(nested, next[i], order, summed, iterations);
+                prefetch(nested, next[i], order, summed, cut, step / partRows);
               Value product = arith::MulFOp::create(nested, loc, in[0], in[1]);
               if (scale != 1.0)
                 product = arith::MulFOp::create(
@@ -559,24 +559,27 @@ void StreamLowering::accumulateAhead(EinsumOp op, unsigned out) {
 }
 
 /// An iteration's share of the lines of `row`; loops are `order`, then
-/// `summed`.
+/// `summed`. Register tiles along `cut`, `tiles` of them, share as well.
 void StreamLowering::prefetch(OpBuilder &nested, Value row, StringRef order,
-                              StringRef summed, int64_t iterations) {
+                              StringRef summed, char cut, int64_t tiles) {
   auto type = cast<MemRefType>(row.getType());
-  int64_t line = 64 / (type.getElementTypeBitWidth() / 8);
-  int64_t share = llvm::divideCeil(type.getNumElements(), iterations);
-  Value at = arith::ConstantIndexOp::create(nested, loc, 0);
+  auto number = [&](int64_t value) -> Value {
+    return arith::ConstantIndexOp::create(nested, loc, value);
+  };
+  Value at = linalg::IndexOp::create(nested, loc, order.find(cut));
+  at = arith::DivUIOp::create(nested, loc, at, number(partRows));
+  int64_t iterations = tiles;
   for (auto [i, label] : llvm::enumerate(summed)) {
-    Value size = arith::ConstantIndexOp::create(nested, loc, blockSize(label));
-    at = arith::MulIOp::create(nested, loc, at, size);
+    at = arith::MulIOp::create(nested, loc, at, number(blockSize(label)));
     Value index = linalg::IndexOp::create(nested, loc, order.size() + i);
     at = arith::AddIOp::create(nested, loc, at, index);
+    iterations *= blockSize(label);
   }
-  at = arith::MulIOp::create(
-      nested, loc, at, arith::ConstantIndexOp::create(nested, loc, share));
+  int64_t line = 64 / (type.getElementTypeBitWidth() / 8);
+  int64_t share = llvm::divideCeil(type.getNumElements(), iterations);
+  at = arith::MulIOp::create(nested, loc, at, number(share));
   for (int64_t offset = 0; offset < share; offset += line) {
-    Value element = arith::AddIOp::create(
-        nested, loc, at, arith::ConstantIndexOp::create(nested, loc, offset));
+    Value element = arith::AddIOp::create(nested, loc, at, number(offset));
     memref::PrefetchOp::create(nested, loc, row, element, /*isWrite=*/false,
                                /*localityHint=*/2, /*isDataCache=*/true);
   }

@@ -247,7 +247,12 @@ void chooseSchedule(Nest &nest, const Target &target) {
   if (!nest.isReduction())
     return;
 
-  nest.unrollsReductions = target.inCache;
+  // Blocks that are not whole are few: they get little code.
+  bool isRest =
+      target.inCache && !llvm::all_of(nest.extents, [](const Extent &extent) {
+        return extent.isStatic();
+      });
+  nest.unrollsReductions = target.inCache && !isRest;
   if (target.inCache && chooseGather(nest, target))
     return;
 
@@ -257,8 +262,8 @@ void chooseSchedule(Nest &nest, const Target &target) {
   bool isLong = target.inCache && reductionSteps(nest) >= 16;
   int64_t budget = isLong ? target.registers * 3 / 4 : target.registers / 2;
   // Operands that are read lane by lane take more code than they gain.
-  if (target.inCache && nest.vectorLoop &&
-      stridedInputs(nest, *nest.vectorLoop) > 0)
+  if (isRest || (target.inCache && nest.vectorLoop &&
+                 stridedInputs(nest, *nest.vectorLoop) > 0))
     budget = 4;
   auto unrollBy = [&](unsigned loop, int64_t most, int64_t step) {
     int64_t extent = nest.extents[loop].estimate() / step;
