@@ -182,8 +182,13 @@ Value BodyEmitter::evaluate(linalg::GenericOp op, ValueRange arguments) {
   IRMapping map;
   map.map(op.getBlock()->getArguments(), arguments);
   for (Operation &body : op.getBlock()->without_terminator()) {
-    if (isa<memref::PrefetchOp>(body)) {
-      if (point.isFirst)
+    if (auto prefetch = dyn_cast<memref::PrefetchOp>(body)) {
+      // Where the loop that shares lines out is the vector's, none are asked
+      // for.
+      bool isScalar = llvm::none_of(prefetch.getIndices(), [&](Value index) {
+        return isa<VectorType>(map.lookupOrDefault(index).getType());
+      });
+      if (point.isFirst && isScalar)
         b.clone(body, map);
       continue;
     }
