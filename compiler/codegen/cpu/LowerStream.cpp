@@ -203,6 +203,32 @@ static Value limitOf(arith::CmpIOp op, arith::CmpIPredicate predicate,
   return index && index.getLabel() == "m" ? op.getRhs() : Value();
 }
 
+/// Whether einsums alone lie between a value and the end of the body: where it
+/// is zero, nothing is added.
+static bool isLinearToYield(Value value) {
+  return llvm::all_of(value.getUsers(), [](Operation *user) {
+    return isa<YieldOp>(user) ||
+           (isa<EinsumOp>(user) && isLinearToYield(user->getResult(0)));
+  });
+}
+
+/// Whether the keys that a selection replaces weigh nothing: it is a map's last
+/// word, and gives -inf to the softmax, or zero to what is summed.
+static bool hidesKeys(arith::SelectOp select) {
+  auto map = select->getParentOfType<MapOp>();
+  auto isYielded = [&](Operation *user) {
+    return isa<YieldOp>(user) && user->getParentOp() == map;
+  };
+  APFloat hidden(0.0f);
+  if (!map || !llvm::all_of(select->getUsers(), isYielded) ||
+      !matchPattern(select.getFalseValue(), m_ConstantFloat(&hidden)))
+    return false;
+  if (hidden.isZero())
+    return isLinearToYield(map.getResult());
+  return hidden.isInfinity() && hidden.isNegative() &&
+         llvm::all_of(map->getUsers(), llvm::IsaPred<OnlineSoftmaxOp>);
+}
+
 /// Keys that some query of the block can see: what maps select by a comparison
 /// of m with something monotone in n and free of m. Outside lie only scores
 /// that weigh nothing.
@@ -210,9 +236,7 @@ std::pair<Value, Value> StreamLowering::keyBounds() {
   Value lower = constant(0), upper = asValue(*sizeOfLabel('m'));
   stream.getBody().walk([&](arith::SelectOp select) {
     SmallVector<Value> conditions = {select.getCondition()};
-    APFloat hidden(0.0f);
-    if (!matchPattern(select.getFalseValue(), m_ConstantFloat(&hidden)) ||
-        !(hidden.isZero() || (hidden.isInfinity() && hidden.isNegative())))
+    if (!hidesKeys(select))
       return;
     while (!conditions.empty()) {
       Value condition = conditions.pop_back_val();

@@ -75,3 +75,40 @@ func.func @plain(%n: index, %m: index) attributes {exec.kernel} {
   } : (memref<1x?x?xf32>, memref<1x?x8xf32>) -> (memref<1x1x?x8xf32>)
   return
 }
+
+// -----
+
+// A score of zero is no hidden key: it weighs exp(0 - mu), so every key is read.
+// CHECK-LABEL: func.func @zero_score
+// CHECK-SAME: (%[[M:.*]]: index, %{{.*}}: index)
+// CHECK-NOT: arith.minsi %[[M]], %{{.*}}
+// CHECK: math.exp
+// CHECK: return
+func.func @zero_score(%m: index) attributes {exec.kernel} {
+  %x = exec.binding 0[%m] : memref<1x1x?xf32>
+  %v = exec.binding 1[%m] : memref<1x?x8xf32>
+  %at = exec.binding 2 : memref<1xi32>
+  %mu = exec.binding 3 : memref<1x1x1xf32>
+  %sigma = exec.binding 4 : memref<1x1x1xf32>
+  %y = exec.binding 5 : memref<1x1x1x8xf32>
+  tpa.stream "bnm,bme,b->bn,bn,bne"(%x, %v, %at) outs(%mu, %sigma, %y) block 16 splits 1 {
+  ^bb0(%l: tensor<1x1x?xf32>, %vj: tensor<1x?x8xf32>, %start: tensor<1xi32>):
+    %z = tpa.map "bnm->bnm"(%l) {
+    ^bb0(%e: f32):
+      %zero = arith.constant 0.0 : f32
+      %b = tpa.index "b"
+      %p = tensor.extract %start[%b] : tensor<1xi32>
+      %first = arith.index_cast %p : i32 to index
+      %n = tpa.index "n"
+      %query = arith.addi %first, %n : index
+      %key = tpa.index "m"
+      %near = arith.cmpi sle, %key, %query : index
+      %0 = arith.select %near, %e, %zero : f32
+      tpa.yield %0 : f32
+    } : tensor<1x1x?xf32>
+    %w = tpa.online_softmax %z dim 2 : tensor<1x1x?xf32>
+    %o = tpa.einsum "bnm,bme->bne"(%w, %vj) : tensor<1x1x?xf32>, tensor<1x?x8xf32>
+    tpa.yield %o : tensor<1x1x8xf32>
+  } : (memref<1x1x?xf32>, memref<1x?x8xf32>, memref<1xi32>) -> (memref<1x1x1xf32>, memref<1x1x1xf32>, memref<1x1x1x8xf32>)
+  return
+}
