@@ -100,7 +100,11 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   // Before vectorization: the reference starts from the same linalg.
   if (options.checkKernels)
     passes.addPass(cpu::createAddReferenceKernels());
-  passes.addPass(cpu::createLowerStream());
+  cpu::LowerStreamOptions stream;
+  stream.lanes = options.cpu.lanes();
+  stream.registers = options.cpu.registers;
+  stream.bf16Dot = options.cpu.has("avx512bf16");
+  passes.addPass(cpu::createLowerStream(stream));
   cleanUpKernels(passes);
   cpu::VectorizeKernelsOptions vectorize;
   vectorize.lanes = options.cpu.lanes();
@@ -119,7 +123,9 @@ static void buildLlvm(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(memref::createExpandStridedMetadataPass());
   passes.addPass(createLowerAffinePass());
   passes.addPass(createSCFToControlFlowPass());
-  passes.addPass(createConvertVectorToLLVMPass());
+  ConvertVectorToLLVMPassOptions toLlvm;
+  toLlvm.x86Vector = true;
+  passes.addPass(createConvertVectorToLLVMPass(toLlvm));
   passes.addPass(createFinalizeMemRefToLLVMConversionPass());
   passes.addPass(createConvertMathToLLVMPass());
   // bf16 arithmetic is conversion only. Where the CPU has no instruction for

@@ -161,6 +161,16 @@ Value BodyEmitter::emit(Operation *op, IRMapping &map) {
                   ArrayRef(operands).drop_front());
   bool lift = llvm::any_of(
       operands, [](Value value) { return isa<VectorType>(value.getType()); });
+  // One instruction, not three. It keeps the second operand where either is
+  // NaN: whoever takes a maximum of NaN also adds it up.
+  if (isa<arith::MaxNumFOp>(op)) {
+    if (lift)
+      for (Value &operand : operands)
+        operand = toVector(operand);
+    Value isGreater = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT,
+                                            operands[0], operands[1]);
+    return arith::SelectOp::create(b, loc, isGreater, operands[0], operands[1]);
+  }
   OperationState state(loc, op->getName());
   state.addAttributes(op->getAttrs());
   for (Value operand : operands)
@@ -181,19 +191,8 @@ Value BodyEmitter::emit(Operation *op, IRMapping &map) {
 Value BodyEmitter::evaluate(linalg::GenericOp op, ValueRange arguments) {
   IRMapping map;
   map.map(op.getBlock()->getArguments(), arguments);
-  for (Operation &body : op.getBlock()->without_terminator()) {
-    if (auto prefetch = dyn_cast<memref::PrefetchOp>(body)) {
-      // Where the loop that shares lines out is the vector's, none are asked
-      // for.
-      bool isScalar = llvm::none_of(prefetch.getIndices(), [&](Value index) {
-        return isa<VectorType>(map.lookupOrDefault(index).getType());
-      });
-      if (point.isFirst && isScalar)
-        b.clone(body, map);
-      continue;
-    }
+  for (Operation &body : op.getBlock()->without_terminator())
     map.map(body.getResult(0), emit(&body, map));
-  }
   return map.lookupOrDefault(op.getBlock()->getTerminator()->getOperand(0));
 }
 

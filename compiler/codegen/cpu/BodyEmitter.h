@@ -24,8 +24,6 @@ struct Point {
   int64_t lanes = 1;
   mlir::Value mask; ///< vector<lanes x i1>; null: all lanes are present
   mlir::Value last; ///< with a mask: the last valid index of the vector loop
-  /// Of a register tile, the point that does what is done once.
-  bool isFirst = true;
 };
 
 /// A value is scalar where all lanes agree, and is broadcast only where it

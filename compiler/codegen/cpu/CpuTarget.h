@@ -8,6 +8,8 @@
 #define TPA_COMPILER_CODEGEN_CPU_CPUTARGET_H
 
 #include "mlir/Support/LLVM.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringRef.h"
 #include <string>
 #include <vector>
 
@@ -20,6 +22,9 @@ struct CpuTarget {
   int64_t registers = 16;
 
   int64_t lanes() const { return vectorBits / 32; }
+  bool has(llvm::StringRef feature) const {
+    return llvm::is_contained(features, feature);
+  }
 };
 
 /// `native` is this machine; else a name that LLVM knows for x86-64, such as

@@ -15,6 +15,7 @@
 #include "compiler/codegen/cpu/LowerStream.h"
 #include "compiler/codegen/cpu/Nest.h"
 #include "compiler/codegen/cpu/Passes.h"
+#include "compiler/codegen/cpu/RankUpdate.h"
 #include "dialects/exec/ExecDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -22,8 +23,11 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Dialect/X86Vector/X86VectorDialect.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
 
 using namespace mlir;
 
@@ -35,10 +39,14 @@ namespace tpa::cpu {
 using namespace tpa;
 using namespace tpa::cpu;
 
+static Value constantF32(OpBuilder &b, Location loc, double value) {
+  return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(value));
+}
+
 namespace {
 
-/// Rows of a register tile, beside four vectors, and parts of such rows.
-constexpr int64_t partRows = 6, mostParts = 6;
+/// Rows of a sum from which the next block is asked for ahead.
+constexpr int64_t leastRowsAhead = 12;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// A part of a label's range: first index and extent.
@@ -68,6 +76,7 @@ private:
     return getValueOrCreateConstantIndexOp(b, loc, size);
   }
   std::pair<Value, Value> keyBounds();
+  bool alwaysHolds(Operation *condition) const;
   void loopOver(Value from, Value to, int64_t step, char label,
                 function_ref<void()> body);
 
@@ -75,6 +84,9 @@ private:
   Value view(Value memref, StringRef labels, bool isOut);
   Value scratch(Value value, StringRef labels);
   Value carry(unsigned out, StringRef labels);
+  Value matrix(Value memref, StringRef labels, StringRef kept, StringRef joined,
+               const llvm::DenseMap<char, Value> &at);
+  Value pairScratch(Value value, int64_t rows, int64_t columns);
 
   // Work.
   std::string parallelOrder(ValueRange inputs, ArrayRef<std::string> terms,
@@ -84,11 +96,11 @@ private:
   void workgroup();
   void block();
   void emitEinsum(EinsumOp op, std::optional<unsigned> accumulate);
-  void accumulateAhead(EinsumOp op, unsigned out);
+  bool accumulateOuter(EinsumOp op, unsigned out);
+  void remarkOnOuter(EinsumOp op, int64_t rows, bool isNarrow, bool isPaired);
   SmallVector<Value> nextBlocks();
+  Value widen(Value value, StringRef term);
   SmallVector<Value> operandsOf(EinsumOp op, const Equation &equation);
-  void prefetch(OpBuilder &nested, Value row, StringRef order, StringRef summed,
-                char cut, int64_t tiles);
   void emitMap(MapOp op);
   void emitSoftmax(OnlineSoftmaxOp op);
   Value allocate(Value value, StringRef labels);
@@ -102,7 +114,11 @@ private:
   llvm::DenseMap<Value, std::string> labels; ///< of the body's values
   llvm::DenseMap<Value, Value> memory;  ///< of the body's values, this block
   llvm::DenseMap<Value, Value> buffers; ///< scratch, whole
-  llvm::DenseMap<char, Range> ranges;   ///< of b, n and m, this block
+  llvm::DenseMap<Value, Value> pairBuffers; ///< of values, as pairs of rows
+  llvm::DenseSet<Operation *> remarked;
+  llvm::DenseMap<char, Range> ranges; ///< of b, n and m, this block
+  /// Comparisons in masks that hold for every key between the bounds.
+  llvm::DenseSet<Operation *> implied;
   Value split;
   OpBuilder::InsertPoint entry;
 };
@@ -233,6 +249,7 @@ static bool hidesKeys(arith::SelectOp select) {
 /// of m with something monotone in n and free of m. Outside lie only scores
 /// that weigh nothing.
 std::pair<Value, Value> StreamLowering::keyBounds() {
+  implied.clear();
   Value lower = constant(0), upper = asValue(*sizeOfLabel('m'));
   stream.getBody().walk([&](arith::SelectOp select) {
     SmallVector<Value> conditions = {select.getCondition()};
@@ -281,6 +298,9 @@ std::pair<Value, Value> StreamLowering::keyBounds() {
         continue;
       }
       first = arith::AddIOp::create(b, loc, first, ranges['n'].begin);
+      // A single query sees the keys within its bounds, all of them.
+      if (getConstantIntValue(ranges['n'].size) == 1)
+        implied.insert(comparison);
       if (isUpper) {
         Value end =
             arith::AddIOp::create(b, loc, first, asValue(ranges['n'].size));
@@ -294,6 +314,14 @@ std::pair<Value, Value> StreamLowering::keyBounds() {
     }
   });
   return {lower, arith::MaxSIOp::create(b, loc, upper, lower)};
+}
+
+/// Whether a condition of a mask holds for every key between the bounds.
+bool StreamLowering::alwaysHolds(Operation *condition) const {
+  if (auto both = dyn_cast_or_null<arith::AndIOp>(condition))
+    return alwaysHolds(both.getLhs().getDefiningOp()) &&
+           alwaysHolds(both.getRhs().getDefiningOp());
+  return implied.contains(condition);
 }
 
 //===----------------------------------------------------------------------===//
@@ -367,7 +395,8 @@ Value StreamLowering::allocate(Value value, StringRef labels) {
     return other != value && other.getDefiningOp() &&
            value.getDefiningOp()->isBeforeInBlock(other.getDefiningOp());
   };
-  if (!options.epilogues || !onlyUser ||
+  // A map that follows a map reads memory: it is nobody's last word.
+  if (!options.epilogues || !onlyUser || value.getDefiningOp<MapOp>() ||
       llvm::any_of(onlyUser.getOperands(), comesLater))
     return memory[value] = scratch(value, labels);
   SmallVector<int64_t> shape;
@@ -458,26 +487,31 @@ void StreamLowering::generic(ValueRange inputs, ArrayRef<std::string> terms,
       });
 }
 
-/// Memory of the operands. A narrow one that is read for more than one result
-/// is widened once.
+/// Memory of a value's block in f32.
+Value StreamLowering::widen(Value value, StringRef term) {
+  Value &known = memory[value];
+  if (cast<MemRefType>(known.getType()).getElementType().isF32())
+    return known;
+  Value wide = scratch(value, term);
+  generic(known, term.str(), wide, term, std::nullopt,
+          [](OpBuilder &, ValueRange in) { return in[0]; });
+  return known = scratch(value, term);
+}
+
+/// Memory of the operands. A narrow one that is read for more results than a
+/// register tile holds is widened once.
 SmallVector<Value> StreamLowering::operandsOf(EinsumOp op,
                                               const Equation &equation) {
   SmallVector<Value> operands;
   for (auto [term, operand] :
        llvm::zip_equal(equation.terms, op.getOperands())) {
-    Value &known = memory[operand];
     int64_t reads = 1;
     for (char label : equation.output)
       if (!llvm::is_contained(term, label))
         reads *= blockSize(label);
-    bool isNarrow = !cast<MemRefType>(known.getType()).getElementType().isF32();
-    if (options.distribute && isNarrow && reads > 1) {
-      Value wide = scratch(operand, term);
-      generic(known, term, wide, term, std::nullopt,
-              [](OpBuilder &, ValueRange in) { return in[0]; });
-      known = scratch(operand, term);
-    }
-    operands.push_back(known);
+    if (options.distribute && reads > options.target.lanes)
+      widen(operand, term);
+    operands.push_back(memory.lookup(operand));
   }
   return operands;
 }
@@ -519,103 +553,163 @@ SmallVector<Value> StreamLowering::nextBlocks() {
   return next;
 }
 
-/// The sum that takes the most arithmetic, in parts along a label that its
-/// streamed operand lacks. Each part also asks for an operand of the next
-/// block, line by line: memory and arithmetic overlap.
-void StreamLowering::accumulateAhead(EinsumOp op, unsigned out) {
-  Equation equation = Equation::parseVerified(op.getEquation());
-  SmallVector<Value> inputs = operandsOf(op, equation);
-  std::string order = parallelOrder(inputs, equation.terms, equation.output);
-  // The labels of the largest operand come first.
-  char cut = 0;
-  for (char label : order)
-    if (llvm::count_if(equation.terms,
-                       [&](StringRef term) { return term.contains(label); }) ==
-            1 &&
-        !StringRef(equation.terms[1]).contains(label) &&
-        blockSize(label) >= 2 * partRows)
-      cut = label;
-  // Without a label to cut along nothing is read twice: arithmetic is little,
-  // and the hardware sees what comes next.
-  SmallVector<Value> next = cut ? nextBlocks() : SmallVector<Value>();
-  int64_t rows = cut ? blockSize(cut) : 1;
-  // Few parts, however many rows: each is code of its own.
-  int64_t step =
-      cut ? llvm::alignTo(llvm::divideCeil(rows, mostParts), partRows) : 1;
-  int64_t parts = llvm::divideCeil(rows, step);
-  std::string summed;
-  for (char label : equation.labels())
-    if (!llvm::is_contained(equation.output, label))
-      summed += label;
-  double scale = op.getScale().convertToDouble();
-  for (int64_t part = 0; part < parts; ++part) {
-    auto cutTo = [&](Value memref, StringRef labels) -> Value {
-      size_t at = labels.find(cut);
-      if (!cut || at == StringRef::npos)
-        return memref;
-      auto type = cast<MemRefType>(memref.getType());
-      SmallVector<OpFoldResult> offsets(labels.size(), b.getIndexAttr(0)),
-          sizes, strides(labels.size(), b.getIndexAttr(1));
-      for (int64_t size : type.getShape())
-        sizes.push_back(b.getIndexAttr(size));
-      offsets[at] = b.getIndexAttr(part * step);
-      sizes[at] = b.getIndexAttr(std::min(step, rows - part * step));
-      return memref::SubViewOp::create(b, loc, memref, offsets, sizes, strides);
-    };
-    SmallVector<Value> operands;
-    for (auto [input, term] : llvm::zip_equal(inputs, equation.terms))
-      operands.push_back(cutTo(input, term));
-    generic(operands, equation.terms,
-            cutTo(carry(out, equation.output), equation.output),
-            equation.output, std::nullopt,
-            [&](OpBuilder &nested, ValueRange in) -> Value {
-              for (size_t i = part; i < next.size(); i += parts)
-                prefetch(nested, next[i], order, summed, cut, step / partRows);
-              Value product = arith::MulFOp::create(nested, loc, in[0], in[1]);
-              if (scale != 1.0)
-                product = arith::MulFOp::create(
-                    nested, loc, product,
-                    arith::ConstantOp::create(nested, loc,
-                                              nested.getF32FloatAttr(scale)));
-              return arith::AddFOp::create(nested, loc, in[2], product);
-            });
+/// The part of a block with the labels `kept`, the neighbours `joined` among
+/// them as one dimension; other labels are at `at`, or of size one. Null where
+/// memory has no such form.
+Value StreamLowering::matrix(Value memref, StringRef labels, StringRef kept,
+                             StringRef joined,
+                             const llvm::DenseMap<char, Value> &at) {
+  auto type = cast<MemRefType>(memref.getType());
+  SmallVector<OpFoldResult> offsets, sizes,
+      strides(labels.size(), b.getIndexAttr(1));
+  SmallVector<int64_t> shape;
+  SmallVector<ReassociationIndices> groups;
+  bool isJoining = false;
+  for (auto [i, label] : llvm::enumerate(labels)) {
+    Value index = at.lookup(label);
+    offsets.push_back(index ? OpFoldResult(index)
+                            : OpFoldResult(b.getIndexAttr(0)));
+    bool isKept = kept.contains(label);
+    sizes.push_back(b.getIndexAttr(isKept ? type.getDimSize(i) : 1));
+    if (!isKept)
+      continue;
+    if (!isJoining || !joined.contains(label))
+      groups.emplace_back();
+    isJoining = joined.contains(label);
+    groups.back().push_back(shape.size());
+    shape.push_back(type.getDimSize(i));
   }
+  auto reduced = cast<MemRefType>(memref::SubViewOp::inferRankReducedResultType(
+      shape, type, offsets, sizes, strides));
+  if (groups.size() < shape.size() &&
+      !memref::CollapseShapeOp::isGuaranteedCollapsible(reduced, groups))
+    return {};
+  Value part = memref::SubViewOp::create(b, loc, reduced, memref, offsets,
+                                         sizes, strides);
+  if (groups.size() == shape.size())
+    return part;
+  return memref::CollapseShapeOp::create(b, loc, part, groups);
 }
 
-/// An iteration's share of the lines of `row`; loops are `order`, then
-/// `summed`. Register tiles along `cut`, `tiles` of them, share as well.
-void StreamLowering::prefetch(OpBuilder &nested, Value row, StringRef order,
-                              StringRef summed, char cut, int64_t tiles) {
-  auto type = cast<MemRefType>(row.getType());
-  auto number = [&](int64_t value) -> Value {
-    return arith::ConstantIndexOp::create(nested, loc, value);
-  };
-  Value at = linalg::IndexOp::create(nested, loc, order.find(cut));
-  at = arith::DivUIOp::create(nested, loc, at, number(partRows));
-  int64_t iterations = tiles;
-  for (auto [i, label] : llvm::enumerate(summed)) {
-    at = arith::MulIOp::create(nested, loc, at, number(blockSize(label)));
-    Value index = linalg::IndexOp::create(nested, loc, order.size() + i);
-    at = arith::AddIOp::create(nested, loc, at, index);
-    iterations *= blockSize(label);
+/// Room for the pairs of a value's rows.
+Value StreamLowering::pairScratch(Value value, int64_t rows, int64_t columns) {
+  Value &buffer = pairBuffers[value];
+  if (!buffer) {
+    OpBuilder::InsertionGuard guard(b);
+    b.restoreInsertionPoint(entry);
+    auto type = MemRefType::get({rows / 2, 2 * columns}, b.getBF16Type());
+    buffer = memref::AllocaOp::create(b, loc, type, b.getI64IntegerAttr(64));
+    entry = b.saveInsertionPoint();
   }
-  int64_t line = 64 / (type.getElementTypeBitWidth() / 8);
-  int64_t share = llvm::divideCeil(type.getNumElements(), iterations);
-  at = arith::MulIOp::create(nested, loc, at, number(share));
-  for (int64_t offset = 0; offset < share; offset += line) {
-    Value element = arith::AddIOp::create(nested, loc, at, number(offset));
-    memref::PrefetchOp::create(nested, loc, row, element, /*isWrite=*/false,
-                               /*localityHint=*/2, /*isDataCache=*/true);
+  return buffer;
+}
+
+/// A sum whose operands have no label in common but those summed: outer
+/// products, row by row of what the block reads. False where it is not.
+bool StreamLowering::accumulateOuter(EinsumOp op, unsigned out) {
+  Equation equation = Equation::parseVerified(op.getEquation());
+  if (!options.epilogues || op.getOperands().size() != 2 ||
+      !op.getScale().isExactlyValue(1.0))
+    return false;
+  llvm::DenseMap<char, int64_t> sizes;
+  for (char label : equation.labels()) {
+    auto range = ranges.find(label);
+    std::optional<int64_t> size = range == ranges.end()
+                                      ? blockSize(label)
+                                      : getConstantIntValue(range->second.size);
+    if (!size)
+      return false;
+    sizes[label] = *size;
   }
+  char column = equation.output.back();
+  unsigned which = StringRef(equation.terms[1]).contains(column);
+  std::string xTerm = equation.terms[1 - which], yTerm = equation.terms[which];
+  if (yTerm.back() != column || StringRef(xTerm).contains(column) ||
+      sizes[column] % options.target.lanes)
+    return false;
+  std::string summed, rows;
+  for (char label : xTerm) {
+    if (sizes[label] == 1)
+      continue;
+    bool isShared = StringRef(yTerm).contains(label),
+         isResult = StringRef(equation.output).contains(label);
+    if (isShared == isResult)
+      return false;
+    (isShared ? summed : rows) += label;
+  }
+  for (char label : yTerm)
+    if (sizes[label] > 1 && label != column &&
+        !StringRef(summed).contains(label))
+      return false;
+  if (summed.empty() || rows.empty() ||
+      !StringRef(xTerm).ends_with(rows.back()))
+    return false;
+  char row = rows.back();
+  int64_t steps = 1;
+  for (char label : summed)
+    steps *= sizes[label];
+
+  Value yOperand = op.getOperands()[which];
+  auto argument = dyn_cast<BlockArgument>(yOperand);
+  bool isNarrow = argument && getElementTypeOrSelf(argument.getType()).isBF16();
+  bool isPaired = isNarrow && options.bf16Dot && steps % 2 == 0;
+  Value yMemory = isPaired ? memory.lookup(yOperand) : widen(yOperand, yTerm);
+  Value xMemory = memory.lookup(op.getOperands()[1 - which]);
+  std::string xKept = summed + row, yKept = summed + column;
+  llvm::DenseMap<char, Value> at;
+  Value y = matrix(yMemory, yTerm, yKept, summed, at);
+  if (!y || !matrix(xMemory, xTerm, xKept, summed, at))
+    return false;
+  if (isPaired) {
+    Value pairs = pairScratch(yOperand, steps, sizes[column]);
+    emitPairs(b, loc, y, pairs, options.target);
+    y = pairs;
+  }
+  remarkOnOuter(op, sizes[row], isNarrow, isPaired);
+
+  OpBuilder::InsertionGuard guard(b);
+  for (char label : StringRef(rows).drop_back()) {
+    auto loop = scf::ForOp::create(b, loc, constant(0), constant(sizes[label]),
+                                   constant(1));
+    b.setInsertionPointToStart(loop.getBody());
+    at[label] = loop.getInductionVar();
+  }
+  Value x = matrix(xMemory, xTerm, xKept, summed, at);
+  if (isPaired) {
+    Value pairs = pairScratch(op.getResult(), steps, sizes[row]);
+    emitPairs(b, loc, x, pairs, options.target);
+    x = pairs;
+  }
+  Value target = matrix(carry(out, equation.output), equation.output,
+                        std::string{row, column}, "", at);
+  // With many queries, or few rows, a block's arithmetic or the hardware alone
+  // hides the latency of memory.
+  SmallVector<Value> ahead;
+  if (rows.size() == 1 && sizes[row] >= leastRowsAhead)
+    ahead = nextBlocks();
+  emitRankUpdate(b, loc, {x, y, target, ahead}, options.target);
+  return true;
+}
+
+/// Says, once, how a sum of outer products is computed.
+void StreamLowering::remarkOnOuter(EinsumOp op, int64_t rows, bool isNarrow,
+                                   bool isPaired) {
+  if (!remarked.insert(op).second)
+    return;
+  auto opts = remark::RemarkOpts::name("rank-update").category("tpa");
+  remark::passed(op.getLoc(), opts)
+      << remark::metric("rows", rows)
+      << remark::metric("products", isPaired ? "bf16 pairs" : "f32");
+  if (isNarrow && !isPaired)
+    remark::missed(op.getLoc(), opts) << remark::reason(
+        "{0}", options.bf16Dot ? "an odd number of terms is summed"
+                               : "the CPU has no bf16 dot product: values "
+                                 "are widened to f32");
 }
 
 void StreamLowering::emitEinsum(EinsumOp op, std::optional<unsigned> out) {
-  if (out && options.epilogues && op.getOperands().size() == 2 &&
-      getConstantIntValue(ranges['m'].size) &&
-      getConstantIntValue(ranges['n'].size) == 1) {
-    labels[op.getResult()] = Equation::parseVerified(op.getEquation()).output;
-    return accumulateAhead(op, *out);
-  }
+  if (out && accumulateOuter(op, *out))
+    return;
   Equation equation = Equation::parseVerified(op.getEquation());
   labels[op.getResult()] = equation.output;
   bool sums = equation.labels().size() > equation.output.size();
@@ -663,6 +757,8 @@ void StreamLowering::emitMap(MapOp op) {
         IRMapping map;
         map.map(body.getArguments(), in.drop_back());
         for (Operation &inner : body.without_terminator()) {
+          if (alwaysHolds(&inner))
+            continue;
           if (auto index = dyn_cast<IndexOp>(inner)) {
             char label = index.getLabel()[0];
             Value at = linalg::IndexOp::create(nested, loc,
@@ -686,18 +782,28 @@ void StreamLowering::emitMap(MapOp op) {
                         stream.getInputs()[argument.getArgNumber()], indices)));
             continue;
           }
+          // What holds for every key selects nothing.
+          if (auto select = dyn_cast<arith::SelectOp>(inner);
+              select && alwaysHolds(select.getCondition().getDefiningOp())) {
+            map.map(select.getResult(), map.lookup(select.getTrueValue()));
+            continue;
+          }
+          if (auto both = dyn_cast<arith::AndIOp>(inner)) {
+            bool left = alwaysHolds(both.getLhs().getDefiningOp());
+            if (left || alwaysHolds(both.getRhs().getDefiningOp())) {
+              map.map(both.getResult(),
+                      map.lookup(left ? both.getRhs() : both.getLhs()));
+              continue;
+            }
+          }
           nested.clone(inner, map);
         }
         return map.lookup(body.getTerminator()->getOperand(0));
       });
 }
 
-static Value constantF32(OpBuilder &b, Location loc, double value) {
-  return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(value));
-}
-
 /// The carry's algebra (FlashAttention, alg. 1): a greater maximum rescales
-/// what was accumulated under the old one.
+/// what was accumulated under the old one. Most blocks bring none.
 void StreamLowering::emitSoftmax(OnlineSoftmaxOp op) {
   std::string all = labelsOf(op.getX());
   labels[op.getResult()] = all;
@@ -705,46 +811,66 @@ void StreamLowering::emitSoftmax(OnlineSoftmaxOp op) {
   llvm::erase(rows, 'm');
   Value scores = memory.lookup(op.getX());
   auto rowScratch = [&](unsigned which) {
-    // Keys of the scratch map that no value of the body is.
+    // Keys of the scratch map that no value of the body is. There are three:
+    // with the maximum and the sum goes something that is summed.
     return scratch(stream.getOuts()[which], rows);
   };
-  Value maximum = carry(0, rows);
+  auto isEmpty = [&](OpBuilder &b, Value maximum) -> Value {
+    return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, maximum,
+                                 constantF32(b, loc, -kInfinity));
+  };
   generic(scores, all, rowScratch(0), rows, -kInfinity,
           [&](OpBuilder &b, ValueRange in) -> Value {
-            return arith::MaximumFOp::create(b, loc, in[1], in[0]);
+            return arith::MaxNumFOp::create(b, loc, in[1], in[0]);
           });
-  // rowScratch(1): how the old maximum's weights shrink; a row without visible
-  // keys yet has neither maximum nor weights.
-  generic({rowScratch(0), maximum}, {rows, rows}, rowScratch(1), rows,
-          std::nullopt, [&](OpBuilder &b, ValueRange in) -> Value {
-            Value grown = arith::MaximumFOp::create(b, loc, in[0], in[1]);
-            Value change = arith::SubFOp::create(b, loc, in[1], grown);
-            Value factor = math::ExpOp::create(b, loc, change);
-            Value isEmpty =
-                arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, in[1],
-                                      constantF32(b, loc, -kInfinity));
-            return arith::SelectOp::create(b, loc, isEmpty,
-                                           constantF32(b, loc, 0.0), factor);
-          });
-  generic(rowScratch(0), rows, maximum, rows, std::nullopt,
+  Value grown = scratch(stream.getOuts()[2], "");
+  generic({rowScratch(0), carry(0, rows)}, {rows, rows}, grown, "", 0.0,
           [&](OpBuilder &b, ValueRange in) -> Value {
-            return arith::MaximumFOp::create(b, loc, in[0], in[1]);
+            Value isGreater = arith::CmpFOp::create(
+                b, loc, arith::CmpFPredicate::OGT, in[0], in[1]);
+            Value one = arith::SelectOp::create(b, loc, isGreater,
+                                                constantF32(b, loc, 1.0),
+                                                constantF32(b, loc, 0.0));
+            return arith::AddFOp::create(b, loc, in[2], one);
           });
-  for (unsigned out = 1; out < outs.size(); ++out)
-    generic(rowScratch(1), rows, carry(out, outs[out]), outs[out], std::nullopt,
-            [&](OpBuilder &b, ValueRange in) -> Value {
-              return arith::MulFOp::create(b, loc, in[1], in[0]);
+  Value count = memref::LoadOp::create(b, loc, grown, ValueRange());
+  Value anyGrown = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT,
+                                         count, constantF32(b, loc, 0.0));
+  auto branch = scf::IfOp::create(b, loc, anyGrown, /*withElseRegion=*/false);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    // rowScratch(1): how the old maximum's weights shrink; a row without
+    // visible keys yet has neither maximum nor weights.
+    generic({rowScratch(0), carry(0, rows)}, {rows, rows}, rowScratch(1), rows,
+            std::nullopt, [&](OpBuilder &b, ValueRange in) -> Value {
+              Value greatest = arith::MaxNumFOp::create(b, loc, in[0], in[1]);
+              Value change = arith::SubFOp::create(b, loc, in[1], greatest);
+              Value factor = math::ExpOp::create(b, loc, change);
+              return arith::SelectOp::create(b, loc, isEmpty(b, in[1]),
+                                             constantF32(b, loc, 0.0), factor);
             });
-  Value weights = memory[op.getResult()] = scratch(op.getResult(), all);
-  generic({scores, maximum}, {all, rows}, weights, all, std::nullopt,
+    generic(rowScratch(0), rows, carry(0, rows), rows, std::nullopt,
+            [&](OpBuilder &b, ValueRange in) -> Value {
+              return arith::MaxNumFOp::create(b, loc, in[0], in[1]);
+            });
+    for (unsigned out = 1; out < outs.size(); ++out)
+      generic(rowScratch(1), rows, carry(out, outs[out]), outs[out],
+              std::nullopt, [&](OpBuilder &b, ValueRange in) -> Value {
+                return arith::MulFOp::create(b, loc, in[1], in[0]);
+              });
+  }
+  // What scores are measured from: a row without visible keys has no maximum.
+  generic(carry(0, rows), rows, rowScratch(1), rows, std::nullopt,
           [&](OpBuilder &b, ValueRange in) -> Value {
-            Value isEmpty =
-                arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, in[1],
-                                      constantF32(b, loc, -kInfinity));
-            Value shift = arith::SelectOp::create(
-                b, loc, isEmpty, constantF32(b, loc, 0.0), in[1]);
+            return arith::SelectOp::create(b, loc, isEmpty(b, in[0]),
+                                           constantF32(b, loc, 0.0), in[0]);
+          });
+  Value weights = memory[op.getResult()] = scratch(op.getResult(), all);
+  generic({scores, rowScratch(1)}, {all, rows}, weights, all, std::nullopt,
+          [&](OpBuilder &b, ValueRange in) -> Value {
             return math::ExpOp::create(
-                b, loc, arith::SubFOp::create(b, loc, in[0], shift));
+                b, loc, arith::SubFOp::create(b, loc, in[0], in[1]));
           });
   generic(scratch(op.getResult(), all), all, carry(1, rows), rows, std::nullopt,
           [&](OpBuilder &b, ValueRange in) -> Value {
@@ -890,6 +1016,8 @@ struct LowerStream : cpu::impl::LowerStreamBase<LowerStream> {
   void runOnOperation() override {
     StreamLoweringOptions options;
     options.queryBlock = queryBlock;
+    options.bf16Dot = bf16Dot;
+    options.target = {lanes, registers, /*inCache=*/true};
     for (auto kernel : getOperation().getOps<func::FuncOp>()) {
       if (!kernel->hasAttr(exec::kernelAttrName) ||
           kernel.getOps<StreamOp>().empty())

@@ -11,6 +11,7 @@
 #ifndef TPA_COMPILER_CODEGEN_CPU_LOWERSTREAM_H
 #define TPA_COMPILER_CODEGEN_CPU_LOWERSTREAM_H
 
+#include "compiler/codegen/cpu/Nest.h"
 #include "dialects/tpa/TpaDialect.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -25,6 +26,9 @@ struct StreamLoweringOptions {
   /// Leave results that one map alone reads to code generation, which need not
   /// store them.
   bool epilogues = true;
+  /// The CPU adds two products of bf16 to a sum in f32.
+  bool bf16Dot = false;
+  Target target;
 };
 
 /// Replaces the kernel's stream, if it has one. With `distribute` the kernel

@@ -233,6 +233,19 @@ static bool chooseGather(Nest &nest, const Target &target) {
   return false;
 }
 
+/// A matrix-vector product reads its matrix once, as fast as memory gives: as
+/// one stream, not several rows at a time.
+static void choosePartials(Nest &nest, const Target &target) {
+  static constexpr int64_t partials = 4;
+  auto isUnrolled = [](int64_t factor) { return factor > 1; };
+  if (target.inCache || !nest.vectorLoop || nest.isParallel(*nest.vectorLoop) ||
+      llvm::count_if(nest.unroll, isUnrolled) != 1 ||
+      nest.extents[*nest.vectorLoop].estimate() < partials * target.lanes)
+    return;
+  *llvm::find_if(nest.unroll, isUnrolled) = 1;
+  nest.partials = partials;
+}
+
 void chooseSchedule(Nest &nest, const Target &target) {
   double best = std::numeric_limits<double>::infinity();
   for (unsigned loop = 0; loop < nest.extents.size(); ++loop) {
@@ -244,8 +257,14 @@ void chooseSchedule(Nest &nest, const Target &target) {
       nest.vectorLoop = loop;
     }
   }
-  if (!nest.isReduction())
+  if (!nest.isReduction()) {
+    // Short rows in the cache need no loop: their masks are constants.
+    if (target.inCache && nest.vectorLoop &&
+        nest.extents[*nest.vectorLoop].isStatic())
+      nest.unroll[*nest.vectorLoop] = std::clamp<int64_t>(
+          nest.extents[*nest.vectorLoop].constant / target.lanes, 1, 4);
     return;
+  }
 
   // Blocks that are not whole are few: they get little code.
   bool isRest =
@@ -292,6 +311,7 @@ void chooseSchedule(Nest &nest, const Target &target) {
   });
   for (unsigned loop : ArrayRef(loops).take_front(2))
     unrollBy(loop, isLong ? 6 : 4, 1);
+  choosePartials(nest, target);
 }
 
 //===----------------------------------------------------------------------===//

@@ -51,6 +51,9 @@ struct Nest {
   /// are gathered into one vector, where there is one.
   std::optional<unsigned> gatherLoop;
   llvm::SmallVector<int64_t> unroll; ///< per loop, 1 for reductions
+  /// Sums per point that a vector reduction runs side by side: what it reads,
+  /// it reads from front to back.
+  int64_t partials = 1;
   /// Short reductions are emitted without a loop.
   bool unrollsReductions = false;
   llvm::SmallVector<int64_t> tile; ///< per loop: of a workgroup; 0 is all

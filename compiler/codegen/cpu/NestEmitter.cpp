@@ -181,7 +181,6 @@ SmallVector<Point> NestEmitter::tilePoints() {
     for (const Point &point : points)
       for (int64_t k = 0; k < factor[index]; ++k) {
         more.push_back(point);
-        more.back().isFirst &= k == 0;
         if (k > 0)
           more.back().indices[index] = arith::AddIOp::create(
               b, loc, point.indices[index], constant(k * stride));
@@ -322,7 +321,12 @@ NestEmitter::Values NestEmitter::reduceVector(unsigned index,
                                               Values accumulators) {
   current.vectorLoop = index;
   current.lanes = lanes;
-  Value boundary = wholeSteps(b, loc, lower[index], upper[index], lanes);
+  Value start = lower[index];
+  if (nest.partials > 1) {
+    start = wholeSteps(b, loc, start, upper[index], nest.partials * lanes);
+    accumulators = reducePartials(index, start, accumulators);
+  }
+  Value boundary = wholeSteps(b, loc, start, upper[index], lanes);
   auto run = [&](Value from, Value to, bool masked) {
     APInt low, high;
     if (matchPattern(from, m_ConstantInt(&low)) &&
@@ -349,40 +353,70 @@ NestEmitter::Values NestEmitter::reduceVector(unsigned index,
           b, loc, VectorType::get({lanes}, b.getI1Type()), count);
       current.last = arith::SubIOp::create(b, loc, to, constant(1));
     }
-    if (!masked)
-      prefetchNextTile();
     scf::YieldOp::create(b, loc, step(tilePoints(), op.getRegionIterArgs()));
     accumulators = Values(op.getResults());
     current.mask = current.last = {};
   };
-  run(lower[index], boundary, /*masked=*/false);
+  run(start, boundary, /*masked=*/false);
   run(boundary, upper[index], /*masked=*/true);
   current.vectorLoop.reset();
   current.lanes = 1;
   return accumulators;
 }
 
-/// A matrix-vector product reads each row once, faster than the hardware
-/// fetches ahead: ask for the rows of the next register tile. With two unrolled
-/// loops operands are reused, and arithmetic hides their latency.
-void NestEmitter::prefetchNextTile() {
-  SmallVector<unsigned> unrolled;
-  for (unsigned index : parallel)
-    if (factor[index] > 1)
-      unrolled.push_back(index);
-  if (unrolled.size() != 1)
-    return;
-  unsigned rows = unrolled.front();
+/// Whole steps of several vectors up to `to`, each with a sum of its own.
+NestEmitter::Values NestEmitter::reducePartials(unsigned index, Value to,
+                                                Values accumulators) {
+  unsigned points = accumulators.size();
+  Value neutral =
+      arith::ConstantOp::create(b, loc, *arith::getNeutralElement(combiner));
+  neutral = vector::BroadcastOp::create(
+      b, loc, VectorType::get({lanes}, neutral.getType()), neutral);
+  Values sums = accumulators;
+  sums.append(points * (nest.partials - 1), neutral);
+  auto op = scf::ForOp::create(b, loc, lower[index], to,
+                               constant(nest.partials * lanes), sums);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(op.getBody());
+    current.indices[index] = op.getInductionVar();
+    prefetchAhead(index);
+    Values next;
+    for (int64_t part = 0; part < nest.partials; ++part) {
+      current.indices[index] = arith::AddIOp::create(
+          b, loc, op.getInductionVar(), constant(part * lanes));
+      next.append(step(tilePoints(),
+                       op.getRegionIterArgs().slice(part * points, points)));
+    }
+    scf::YieldOp::create(b, loc, next);
+  }
+  sums = Values(op.getResults());
+  vector::CombiningKind kind = *linalg::getCombinerOpKind(combiner);
+  for (unsigned i = points; i < sums.size(); ++i)
+    sums[i % points] =
+        vector::makeArithReduction(b, loc, kind, sums[i % points], sums[i]);
+  sums.truncate(points);
+  return sums;
+}
+
+/// Asks for what a stream of memory gives a little later, beyond the end of a
+/// row for the next one: faster than the hardware would, left alone.
+void NestEmitter::prefetchAhead(unsigned index) {
+  static constexpr int64_t distance = 2048, line = 64; // bytes
   for (OpOperand *input : root.getDpsInputOperands()) {
     AffineMap map = root.getMatchingIndexingMap(input);
-    if (!isa<MemRefType>(input->get().getType()) ||
-        !map.isFunctionOfDim(rows) ||
-        accessAlong(map, input->get(), *nest.vectorLoop) != Access::Contiguous)
+    auto type = dyn_cast<MemRefType>(input->get().getType());
+    // What no other loop moves along is in the cache.
+    if (!type || accessAlong(map, input->get(), index) != Access::Contiguous ||
+        llvm::none_of(parallel, [&](unsigned loop) {
+          return map.isFunctionOfDim(loop) && nest.extents[loop].estimate() > 1;
+        }))
       continue;
-    for (int64_t k = 0; k < factor[rows]; ++k) {
+    int64_t bytes = type.getElementTypeBitWidth() / 8;
+    for (int64_t at = 0; at < nest.partials * lanes * bytes; at += line) {
       Point ahead = current;
-      ahead.indices[rows] = arith::AddIOp::create(b, loc, current.indices[rows],
-                                                  constant(factor[rows] + k));
+      ahead.indices[index] = arith::AddIOp::create(
+          b, loc, current.indices[index], constant((distance + at) / bytes));
       BodyEmitter(b, loc, ahead).prefetch(input->get(), map);
     }
   }

@@ -49,7 +49,8 @@ private:
   Values reduce(llvm::ArrayRef<Point> points);
   Values reduceLoops(unsigned position, Values accumulators);
   Values reduceVector(unsigned loop, Values accumulators);
-  void prefetchNextTile();
+  Values reducePartials(unsigned loop, mlir::Value to, Values accumulators);
+  void prefetchAhead(unsigned loop);
   Values step(llvm::ArrayRef<Point> points, mlir::ValueRange accumulators);
   Values reduceLanes(llvm::ArrayRef<Point> points);
   void finishGathered(Point point, Values partial);

@@ -22,15 +22,24 @@ def LowerStream : Pass<"cpu-lower-stream", "mlir::ModuleOp"> {
     blocks with constant extents and a rest with what is left. Keys that a mask
     hides from every query of the block are never read.
 
+    Sums of outer products, most of a stream's arithmetic, become register tiles
+    that ask for the next block's memory as they go.
+
     Example: tests/compiler/codegen/cpu/lower-stream.mlir
   }];
   let options = [
     Option<"queryBlock", "query-block", "int64_t", "16",
-           "Queries of a workgroup, where their number varies">];
+           "Queries of a workgroup, where their number varies">,
+    Option<"lanes", "lanes", "int64_t", "16", "f32 elements of a vector register">,
+    Option<"registers", "registers", "int64_t", "32", "Vector registers">,
+    Option<"bf16Dot", "bf16-dot", "bool", "false",
+           "Multiply values in bf16 by weights rounded to bf16, two products at "
+           "a time (AVX512-BF16)">];
   let statistics = [Statistic<"numStreams", "streams", "Streams lowered">];
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::linalg::LinalgDialect",
                            "mlir::math::MathDialect", "mlir::memref::MemRefDialect",
-                           "mlir::scf::SCFDialect"];
+                           "mlir::scf::SCFDialect", "mlir::vector::VectorDialect",
+                           "mlir::x86vector::X86VectorDialect"];
 }
 
 def VectorizeKernels : Pass<"cpu-vectorize-kernels", "mlir::ModuleOp"> {

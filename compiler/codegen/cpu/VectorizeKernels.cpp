@@ -145,7 +145,13 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
     for (Nest &nest : *nests)
       if (failed(emit(nest, workgroup)))
         return failure();
-    return success();
+    // A kernel that allocated would never free.
+    WalkResult walk = kernel.walk([](memref::AllocOp op) {
+      op.emitOpError("leaves an intermediate result in memory: kernels have "
+                     "none");
+      return WalkResult::interrupt();
+    });
+    return failure(walk.wasInterrupted());
   }
 
   LogicalResult emit(Nest &nest, Value workgroup) {

@@ -1,4 +1,6 @@
 // RUN: tpa-opt %s --cpu-lower-stream --split-input-file | FileCheck %s
+// RUN: tpa-opt %s --cpu-lower-stream=bf16-dot=true --split-input-file | FileCheck %s --check-prefix=DOT
+// RUN: tpa-opt %s --cpu-lower-stream --split-input-file --remarks-filter=tpa --remark-format=emitRemark 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
 
 // A workgroup is a row, a block of queries and a split; its keys end where the row's last query
 // sees none any more. Blocks have constant extents, the rest has what is left.
@@ -17,9 +19,18 @@
 // CHECK: arith.minsi %[[M]], %{{.*}} : index
 // CHECK: scf.for %{{.*}} step %c16
 // CHECK: memref.subview %{{.*}} [1, 16, 3, 8]
+// A single query sees every key within its bounds: no mask is left of the mask.
+// CHECK-NOT: arith.cmpi sle
 // CHECK: linalg.generic
-// CHECK: arith.maximumf
+// CHECK: arith.maxnumf
+// Rescaling waits for a greater maximum.
+// CHECK: %[[COUNT:.*]] = memref.load %{{.*}}[] : memref<f32
+// CHECK: %[[GROWN:.*]] = arith.cmpf ogt, %[[COUNT]], %{{.*}} : f32
+// CHECK: scf.if %[[GROWN]] {
 // CHECK: math.exp
+// CHECK: }
+// CHECK: math.exp
+// The keys that are no whole block.
 // CHECK: scf.if
 // CHECK-NOT: tpa.stream
 // CHECK: return
@@ -110,5 +121,46 @@ func.func @zero_score(%m: index) attributes {exec.kernel} {
     %o = tpa.einsum "bnm,bme->bne"(%w, %vj) : tensor<1x1x?xf32>, tensor<1x?x8xf32>
     tpa.yield %o : tensor<1x1x8xf32>
   } : (memref<1x1x?xf32>, memref<1x?x8xf32>, memref<1xi32>) -> (memref<1x1x1xf32>, memref<1x1x1xf32>, memref<1x1x1x8xf32>)
+  return
+}
+
+// -----
+
+// Operands that share the summed labels only: a register tile of outer products, six rows by four
+// vectors, that asks for the next block's lines as it goes. Values in bf16 meet weights in bf16 where
+// the CPU has a dot product of two; else they are widened first.
+// CHECK-LABEL: func.func @outer
+// CHECK-NOT: x86vector
+// CHECK: arith.extf
+// CHECK: scf.for %{{.*}} = %c0{{.*}} to %c12{{.*}} step %c6
+// CHECK: %{{.*}}:24 = scf.for
+// CHECK: memref.prefetch %{{.*}}, read, locality<2>, data : memref<4096xbf16
+// CHECK-COUNT-48: vector.fma
+// CHECK: scf.yield
+// The last row, and the keys that are no whole block.
+// CHECK: %{{.*}}:4 = scf.for
+// CHECK: scf.if
+// CHECK: linalg.generic
+// CHECK: return
+// DOT-LABEL: func.func @outer
+// DOT-DAG: memref.alloca() {alignment = 64 : i64} : memref<32x128xbf16>
+// DOT-DAG: memref.alloca() {alignment = 64 : i64} : memref<32x26xbf16>
+// DOT-NOT: vector.fma
+// DOT: arith.truncf {{.*}} : vector<16xf32> to vector<16xbf16>
+// DOT: vector.interleave
+// DOT: %{{.*}}:24 = scf.for
+// DOT-COUNT-48: x86vector.avx512.dot
+// DOT: return
+// REMARK: remark: [Passed] rank-update | Category:tpa | products=f32, rows=13
+// REMARK: remark: [Missed] rank-update {{.*}}Reason="the CPU has no bf16 dot product: values are widened to f32"
+func.func @outer(%m: index) attributes {exec.kernel} {
+  %w = exec.binding 0[%m] : memref<1x1x?x2x13xf32>
+  %v = exec.binding 1[%m] : memref<1x?x2x64xbf16>
+  %y = exec.binding 2 : memref<1x1x1x13x64xf32>
+  tpa.stream "bnmuh,bmue->bnhe"(%w, %v) outs(%y) block 32 splits 1 {
+  ^bb0(%wj: tensor<1x1x?x2x13xf32>, %vj: tensor<1x?x2x64xbf16>):
+    %o = tpa.einsum "bnmuh,bmue->bnhe"(%wj, %vj) : tensor<1x1x?x2x13xf32>, tensor<1x?x2x64xbf16>
+    tpa.yield %o : tensor<1x1x13x64xf32>
+  } : (memref<1x1x?x2x13xf32>, memref<1x?x2x64xbf16>) -> (memref<1x1x1x13x64xf32>)
   return
 }

@@ -1,20 +1,20 @@
 // RUN: tpa-opt %s --cpu-vectorize-kernels --canonicalize --split-input-file | FileCheck %s
 
 // Six rows are two tiles of three: no row is left for a remainder, so there is one
-// reduction loop, with three accumulators.
+// reduction loop, with a sum for each of three rows and two vectors.
 // CHECK-LABEL: func.func private @whole
 // CHECK: scf.for {{.*}} step %c3
-// CHECK: %{{.*}}:3 = scf.for
+// CHECK: %{{.*}}:6 = scf.for
 // CHECK-NOT: scf.for
 // CHECK: return
 func.func private @whole() attributes {exec.kernel} {
-  %x = exec.binding 0 : memref<192xf32>
+  %x = exec.binding 0 : memref<2x192xf32>
   %w = exec.binding 1 : memref<6x192xf32>
-  %y = exec.binding 2 : memref<6xf32>
+  %y = exec.binding 2 : memref<2x6xf32>
   %zero = arith.constant 0.0 : f32
-  linalg.fill ins(%zero : f32) outs(%y : memref<6xf32>)
-  linalg.generic {indexing_maps = [affine_map<(o, c) -> (c)>, affine_map<(o, c) -> (o, c)>, affine_map<(o, c) -> (o)>], iterator_types = ["parallel", "reduction"]}
-      ins(%x, %w : memref<192xf32>, memref<6x192xf32>) outs(%y : memref<6xf32>) {
+  linalg.fill ins(%zero : f32) outs(%y : memref<2x6xf32>)
+  linalg.generic {indexing_maps = [affine_map<(n, o, c) -> (n, c)>, affine_map<(n, o, c) -> (o, c)>, affine_map<(n, o, c) -> (n, o)>], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : memref<2x192xf32>, memref<6x192xf32>) outs(%y : memref<2x6xf32>) {
   ^bb0(%a: f32, %b: f32, %acc: f32):
     %p = arith.mulf %a, %b : f32
     %s = arith.addf %acc, %p : f32
@@ -27,20 +27,58 @@ func.func private @whole() attributes {exec.kernel} {
 
 // Seven rows are a tile of four and one of three.
 // CHECK-LABEL: func.func private @remainder
-// CHECK: %{{.*}}:4 = scf.for
-// CHECK: %{{.*}}:3 = scf.for
+// CHECK: %{{.*}}:8 = scf.for
+// CHECK: %{{.*}}:6 = scf.for
 // CHECK-NOT: scf.for
 // CHECK: return
 func.func private @remainder() attributes {exec.kernel} {
-  %x = exec.binding 0 : memref<192xf32>
+  %x = exec.binding 0 : memref<2x192xf32>
   %w = exec.binding 1 : memref<7x192xf32>
+  %y = exec.binding 2 : memref<2x7xf32>
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%y : memref<2x7xf32>)
+  linalg.generic {indexing_maps = [affine_map<(n, o, c) -> (n, c)>, affine_map<(n, o, c) -> (o, c)>, affine_map<(n, o, c) -> (n, o)>], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : memref<2x192xf32>, memref<7x192xf32>) outs(%y : memref<2x7xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %p = arith.mulf %a, %b : f32
+    %s = arith.addf %acc, %p : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+// A matrix-vector product reads one stream: a row at a time, as four sums side by side, each line of
+// the matrix (two vectors of bf16) asked for once, 2048 bytes ahead. What is no whole step follows,
+// vector by vector, then under a mask.
+// CHECK-LABEL: func.func private @stream
+// CHECK-SAME: (%{{.*}}: index)
+// CHECK: scf.for %[[ROW:.*]] = %c0 to %c7 step %c1
+// CHECK: %[[SUMS:.*]]:4 = scf.for %[[C:.*]] = %c0 to %c192 step %c64
+// CHECK: %[[AHEAD:.*]] = arith.addi %[[C]], %c1024
+// CHECK: memref.prefetch %{{.*}}[%[[ROW]], %[[AHEAD]]], read
+// CHECK: memref.prefetch
+// CHECK-NOT: memref.prefetch
+// CHECK-COUNT-4: arith.extf
+// CHECK-NOT: arith.extf
+// CHECK: scf.yield
+// CHECK: arith.addf %[[SUMS]]#0, %[[SUMS]]#1
+// CHECK: vector.load
+// CHECK: vector.maskedload
+// CHECK: vector.reduction <add>
+// CHECK: return
+func.func private @stream() attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<211xf32>
+  %w = exec.binding 1 : memref<7x211xbf16>
   %y = exec.binding 2 : memref<7xf32>
   %zero = arith.constant 0.0 : f32
   linalg.fill ins(%zero : f32) outs(%y : memref<7xf32>)
   linalg.generic {indexing_maps = [affine_map<(o, c) -> (c)>, affine_map<(o, c) -> (o, c)>, affine_map<(o, c) -> (o)>], iterator_types = ["parallel", "reduction"]}
-      ins(%x, %w : memref<192xf32>, memref<7x192xf32>) outs(%y : memref<7xf32>) {
-  ^bb0(%a: f32, %b: f32, %acc: f32):
-    %p = arith.mulf %a, %b : f32
+      ins(%x, %w : memref<211xf32>, memref<7x211xbf16>) outs(%y : memref<7xf32>) {
+  ^bb0(%a: f32, %b: bf16, %acc: f32):
+    %e = arith.extf %b : bf16 to f32
+    %p = arith.mulf %a, %e : f32
     %s = arith.addf %acc, %p : f32
     linalg.yield %s : f32
   }

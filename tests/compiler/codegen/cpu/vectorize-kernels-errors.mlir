@@ -42,6 +42,33 @@ func.func private @intermediate() attributes {exec.kernel} {
 
 // -----
 
+#id = affine_map<(n) -> (n)>
+
+// The first operation's consumer has a consumer of its own: nothing would free
+// what it leaves.
+func.func private @chain() attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<32xf32>
+  %y = exec.binding 1 : memref<32xf32>
+  %p = memref.alloc() : memref<32xf32>
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%x : memref<32xf32>) outs(%p : memref<32xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  }
+  // expected-error@+1 {{leaves an intermediate result in memory: kernels have none}}
+  %q = memref.alloc() : memref<32xf32>
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%p : memref<32xf32>) outs(%q : memref<32xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  }
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%q : memref<32xf32>) outs(%y : memref<32xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  }
+  return
+}
+
+// -----
+
 #id = affine_map<(n, o) -> (n, o)>
 
 // A difference has no order in which lanes may be combined.
