@@ -32,6 +32,8 @@ FailureOr<::t6::DType> dtypeOf(Type type) {
     return ::t6::DType::BF16;
   if (element.isInteger(32))
     return ::t6::DType::I32;
+  if (element.isInteger(64))
+    return ::t6::DType::I64;
   if (element.isInteger(8))
     return ::t6::DType::U8;
   return failure();
@@ -178,7 +180,8 @@ private:
     return success();
   }
 
-  /// `n` is the number of tokens in the run, `m` where the longest row ends.
+  /// `n` is the number of tokens in the run, where it varies, `m` where the
+  /// longest row ends.
   LogicalResult addScalar(exec::EntryOp op, ::t6::Entry &entry, StringRef name,
                           int64_t maximum) {
     ::t6::Scalar scalar;
@@ -198,10 +201,13 @@ private:
       scalar.source = ::t6::Scalar::Source::End;
       scalar.input = inputNamed("positions");
       scalar.plus = ::t6::Extent(int64_t(1));
-      if (!entry.scalars.empty()) {
-        scalar.plus = ::t6::Extent(entry.scalars.front().name);
-        scalar.plus.scalarIndex = 0;
+      if (int tokens = inputNamed("tokens"); tokens >= 0) {
+        const ::t6::Buffer &ids = program.buffers[entry.inputs[tokens].buffer];
+        if (ids.shape.size() > 1)
+          scalar.plus = ids.shape[1];
       }
+      if (!scalar.plus.isStatic())
+        scalar.plus.scalarIndex = 0;
     } else {
       return op.emitOpError("has a scalar '")
              << name << "': artifacts know n and m";

@@ -193,8 +193,8 @@ struct ComposeAttention : tpa::impl::ComposeAttentionBase<ComposeAttention> {
     auto result = AttentionOp::create(
         at, op.getLoc(), at.getArrayAttr(equations), factors,
         at.getStringAttr(value.equation.str()), value.operands,
-        op.getPositions(), op.getSlopeLabelsAttr(), op.getSlopes(),
-        op.getSinkLabelsAttr(), op.getSinks(),
+        op.getPositions(), op.getAncestors(), op.getSlopeLabelsAttr(),
+        op.getSlopes(), op.getSinkLabelsAttr(), op.getSinks(),
         at.getF64FloatAttr(op.getScale().convertToDouble() * scales.front()),
         op.getPerSqrtAttr(), op.getCausalAttr(), op.getWindowAttr(),
         op.getSoftcapAttr(), op.getNormalizerAttr());

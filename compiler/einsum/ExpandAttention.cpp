@@ -33,12 +33,37 @@ static Value indexOf(OpBuilder &b, Location loc, char label) {
   return IndexOp::create(b, loc, StringRef(&label, 1));
 }
 
+/// positions[b], inside a map over the scores.
+static Value firstPosition(OpBuilder &b, Location loc, AttentionOp op) {
+  Value start = tensor::ExtractOp::create(b, loc, op.getPositions(),
+                                          indexOf(b, loc, 'b'));
+  return arith::IndexCastOp::create(b, loc, b.getIndexType(), start);
+}
+
 /// positions[b] + n, inside a map over the scores.
 static Value queryPosition(OpBuilder &b, Location loc, AttentionOp op) {
-  Value start32 = tensor::ExtractOp::create(b, loc, op.getPositions(),
-                                            indexOf(b, loc, 'b'));
-  Value start = arith::IndexCastOp::create(b, loc, b.getIndexType(), start32);
-  return arith::AddIOp::create(b, loc, start, indexOf(b, loc, 'n'));
+  return arith::AddIOp::create(b, loc, firstPosition(b, loc, op),
+                               indexOf(b, loc, 'n'));
+}
+
+/// Whether key m is older than the tree of queries, or an ancestor of query n.
+static Value isAncestor(OpBuilder &b, Location loc, AttentionOp op, Value key) {
+  Value first = firstPosition(b, loc, op);
+  Value isOlder =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, key, first);
+  // Bits of keys outside of the tree are never asked for, but are computed.
+  Value node = arith::SubIOp::create(b, loc, key, first);
+  node = arith::MaxSIOp::create(b, loc, node,
+                                arith::ConstantIndexOp::create(b, loc, 0));
+  node = arith::MinSIOp::create(b, loc, node,
+                                arith::ConstantIndexOp::create(b, loc, 63));
+  Value shift = arith::IndexCastOp::create(b, loc, b.getI64Type(), node);
+  Value mask = tensor::ExtractOp::create(
+      b, loc, op.getAncestors(),
+      ValueRange{indexOf(b, loc, 'b'), indexOf(b, loc, 'n')});
+  Value bit = arith::TruncIOp::create(
+      b, loc, b.getI1Type(), arith::ShRUIOp::create(b, loc, mask, shift));
+  return arith::OrIOp::create(b, loc, isOlder, bit);
 }
 
 /// Whether key m is visible to query n, inside a map over the scores.
@@ -47,6 +72,8 @@ static Value isVisible(OpBuilder &b, Location loc, AttentionOp op) {
   Value key = indexOf(b, loc, AttentionOp::streamLabel);
   Value visible =
       arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, key, query);
+  if (op.getAncestors())
+    return arith::AndIOp::create(b, loc, visible, isAncestor(b, loc, op, key));
   if (!op.getWindow())
     return visible;
   Value window = arith::ConstantIndexOp::create(b, loc, *op.getWindow());

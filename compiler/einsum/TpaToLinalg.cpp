@@ -435,10 +435,16 @@ private:
     auto constant = [&](int64_t value) -> Value {
       return arith::ConstantIndexOp::create(b, loc, value);
     };
-    Value start32 =
-        tensor::ExtractOp::create(b, loc, op.getPositions(), index(0));
-    Value start = arith::IndexCastOp::create(b, loc, b.getIndexType(), start32);
-    Value position = arith::AddIOp::create(b, loc, start, index(1));
+    bool isPerToken =
+        cast<RankedTensorType>(op.getPositions().getType()).getRank() == 2;
+    SmallVector<Value> token = {index(0)};
+    if (isPerToken)
+      token.push_back(index(1));
+    Value stated = tensor::ExtractOp::create(b, loc, op.getPositions(), token);
+    Value position =
+        arith::IndexCastOp::create(b, loc, b.getIndexType(), stated);
+    if (!isPerToken)
+      position = arith::AddIOp::create(b, loc, position, index(1));
     auto entry = [&](int64_t which) -> Value {
       return tensor::ExtractOp::create(
           b, loc, table, ValueRange{position, constant(which), index(pair)});

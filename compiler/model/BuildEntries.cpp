@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Derives prefill, decode and loss from an instantiated model.
+// Derives prefill, decode, verify and loss from an instantiated model.
 //
 //===----------------------------------------------------------------------===//
 
@@ -52,19 +52,33 @@ struct BuildEntries : tpa::impl::BuildEntriesBase<BuildEntries> {
     if (options.prefillChunk <= 0)
       return model.emitOpError("cannot be compiled for a prefill chunk of ")
              << int64_t(prefillChunk);
+    options.verifyTokens = verifyTokens;
+    if (options.verifyTokens < 0 ||
+        options.verifyTokens > std::min<int64_t>(64, options.maxLength))
+      return model.emitOpError("cannot be compiled to verify ")
+             << options.verifyTokens
+             << " tokens a run: at most 64, and no more "
+             << "than a sequence has";
     EntryBuilder builder(model, options);
     if (failed(builder.prepare()))
       return failure();
-    for (StringRef name : {"prefill", "decode", "loss"}) {
+    for (StringRef name : {"prefill", "decode", "verify", "loss"}) {
       if (!entries.empty() && !llvm::is_contained(entries, name.str()))
         continue;
+      if (name == "verify" && options.verifyTokens == 0) {
+        if (!entries.empty())
+          return model.emitOpError("has an entry 'verify' only for a number of "
+                                   "tokens: state it as verify-tokens");
+        continue;
+      }
       if (failed(builder.build(name)))
         return failure();
     }
     for (const std::string &name : entries)
-      if (name != "prefill" && name != "decode" && name != "loss")
+      if (name != "prefill" && name != "decode" && name != "verify" &&
+          name != "loss")
         return model.emitOpError("has no entry '")
-               << name << "': there are prefill, decode and loss";
+               << name << "': there are prefill, decode, verify and loss";
     numCaches += builder.finish();
     return success();
   }

@@ -205,7 +205,26 @@ Value EntryBuilder::load(OpBuilder &builder, const Twine &name,
 SmallVector<StringRef> EntryBuilder::scalarsOf(StringRef entry) {
   if (entry == "prefill")
     return {"n", "m"};
-  return {entry == "decode" ? "m" : "n"};
+  return {entry == "loss" ? "n" : "m"};
+}
+
+int64_t EntryBuilder::tokensOf(StringRef entry) const {
+  return entry == "decode"   ? 1
+         : entry == "verify" ? options.verifyTokens
+                             : ShapedType::kDynamic;
+}
+
+SmallVector<Type> EntryBuilder::placesOf(StringRef entry) const {
+  MLIRContext *context = weightType.getContext();
+  Type i32 = IntegerType::get(context, 32), i64 = IntegerType::get(context, 64);
+  if (entry == "loss")
+    return {};
+  SmallVector<Type> places = {RankedTensorType::get({batch}, i32)};
+  if (entry == "verify")
+    for (Type element : {i32, i64})
+      places.push_back(
+          RankedTensorType::get({batch, options.verifyTokens}, element));
+  return places;
 }
 
 Value EntryBuilder::blockParam(func::FuncOp block, StringRef name) {
@@ -226,17 +245,19 @@ FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
                                                StringRef entry,
                                                func::FuncOp block, Value x) {
   func::FuncOp clone = attention.clone();
-  auto positionsType = clone.getArgument(1).getType();
-  if (failed(specialize(clone, {x.getType(), positionsType})))
-    return failure();
   // Loss starts every row at position zero; the cached entries where told to.
-  Value positions =
-      hasCache(entry)
-          ? Value(block.getArgument(xIndex(entry) - 1))
-          : arith::ConstantOp::create(
-                builder, loc,
-                DenseElementsAttr::get(cast<ShapedType>(positionsType),
-                                       builder.getI32IntegerAttr(0)));
+  unsigned place = scalarsOf(entry).size();
+  Value first = hasCache(entry)
+                    ? Value(block.getArgument(place))
+                    : arith::ConstantOp::create(
+                          builder, loc,
+                          DenseElementsAttr::get(
+                              cast<ShapedType>(clone.getArgument(1).getType()),
+                              builder.getI32IntegerAttr(0)));
+  bool isTree = entry == "verify";
+  Value positions = isTree ? Value(block.getArgument(place + 1)) : first;
+  if (failed(specialize(clone, {x.getType(), positions.getType()})))
+    return failure();
   IRMapping map;
   map.map(clone.getArgument(0), x);
   map.map(clone.getArgument(1), positions);
@@ -255,13 +276,21 @@ FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
     for (auto [i, streamed] : llvm::enumerate(streamedFactors(attend))) {
       Value cache = block.getArgument(xIndex(entry) + 1 + i);
       Value updated = t6::CacheAppendOp::create(
-          builder, loc, cache, map.lookup(streamed.first), positions);
+          builder, loc, cache, map.lookup(streamed.first), first);
       withCache.map(streamed.first,
                     t6::CacheReadOp::create(builder, loc, updated,
                                             block.getArgument(length)));
       map.map(cache, updated);
     }
-    Operation *copy = builder.clone(op, withCache);
+    auto copy = cast<AttentionOp>(builder.clone(op, withCache));
+    if (isTree) {
+      if (!copy.getCausal() || copy.getWindow() || copy.getSlopes())
+        return attend.emitOpError(
+            "cannot verify a tree of tokens: it is not causal, or has a window "
+            "or slopes, whose distances count cache slots");
+      copy.getPositionsMutable().assign(first);
+      copy.getAncestorsMutable().assign(block.getArgument(place + 2));
+    }
     map.map(op.getResults(), copy->getResults());
   }
   Value result = map.lookup(clone.front().getTerminator()->getOperand(0));
@@ -275,13 +304,12 @@ FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
 LogicalResult EntryBuilder::buildBlock(StringRef entry) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   Type index = builder.getIndexType();
-  int64_t tokens = entry == "decode" ? 1 : ShapedType::kDynamic;
+  int64_t tokens = tokensOf(entry);
   Type hidden = RankedTensorType::get(
       {batch, tokens, int64_t(model.getWidth())}, builder.getF32Type());
   SmallVector<StringRef> scalars = scalarsOf(entry);
   SmallVector<Type> inputs(scalars.size(), index), results = {hidden};
-  if (hasCache(entry))
-    inputs.push_back(attention.getArgument(1).getType());
+  llvm::append_range(inputs, placesOf(entry));
   inputs.push_back(hidden);
   if (hasCache(entry)) {
     inputs.append(cacheTypes.begin(), cacheTypes.end());
@@ -332,17 +360,16 @@ LogicalResult EntryBuilder::buildBlock(StringRef entry) {
 //===----------------------------------------------------------------------===//
 
 Value EntryBuilder::buildLayers(OpBuilder &builder, exec::EntryOp entry,
-                                Value x, Value positions) {
+                                Value x, ValueRange places) {
   StringRef name = entry.getSymName();
   auto block = module.lookupSymbol<func::FuncOp>((name + ".block").str());
   for (int64_t layer = 0; layer < int64_t(model.getLayers()); ++layer) {
     SmallVector<Value> operands(entry.getBody().getArguments());
     SmallVector<std::string> caches;
-    if (hasCache(name)) {
-      operands.push_back(positions);
+    llvm::append_range(operands, places);
+    if (hasCache(name))
       for (unsigned i = 0; i < cacheTypes.size(); ++i)
         caches.push_back(("cache." + Twine(layer) + "." + Twine(i)).str());
-    }
     operands.push_back(x);
     for (StringRef cache : caches)
       operands.push_back(load(builder, cache));
@@ -365,13 +392,15 @@ Value EntryBuilder::buildHead(OpBuilder &builder, Value x) {
 LogicalResult EntryBuilder::build(StringRef name) {
   if (failed(buildBlock(name)))
     return failure();
-  bool isLoss = name == "loss", isPrefill = name == "prefill";
+  bool isLoss = name == "loss", isPrefill = name == "prefill",
+       isVerify = name == "verify";
   int64_t vocab = model.getVocab();
-  int64_t tokens = name == "decode" ? 1 : ShapedType::kDynamic;
+  int64_t tokens = tokensOf(name);
   int64_t mostTokens = isLoss ? options.maxLength : options.prefillChunk;
 
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-  Type i32 = builder.getI32Type(), f32 = builder.getF32Type();
+  Type i32 = builder.getI32Type(), i64 = builder.getI64Type(),
+       f32 = builder.getF32Type();
   auto ids = RankedTensorType::get({batch, tokens}, i32);
   auto rows = RankedTensorType::get({batch}, i32);
   auto input = [&](StringRef what, RankedTensorType type, int64_t low,
@@ -390,9 +419,16 @@ LogicalResult EntryBuilder::build(StringRef name) {
     input("positions", rows, 0, options.maxLength);
   if (isPrefill)
     input("last", rows, 0, options.prefillChunk).setBelow("n");
+  if (isVerify) {
+    input("token_positions", ids, 0, options.maxLength);
+    declareBuffer(exec::BufferKind::Input, name + ".ancestors",
+                  RankedTensorType::get({batch, tokens}, i64));
+  }
   if (isLoss) {
     output("loss", {1});
     output("token_loss", {batch, tokens});
+    output("logits", {batch, tokens, vocab});
+  } else if (isVerify) {
     output("logits", {batch, tokens, vocab});
   } else {
     output("logits", {batch, vocab});
@@ -414,16 +450,21 @@ LogicalResult EntryBuilder::build(StringRef name) {
     n.push_back(body->getArgument(0));
 
   Value tokenIds = load(builder, name + ".tokens", n);
-  Value positions = isLoss ? Value() : load(builder, name + ".positions");
+  SmallVector<Value> places;
+  if (!isLoss)
+    places.push_back(load(builder, name + ".positions"));
+  if (isVerify)
+    for (StringRef what : {".token_positions", ".ancestors"})
+      places.push_back(load(builder, name + what));
   Value table = load(builder, names.embedding);
   Value x = t6::EmbeddingOp::create(builder, loc, tokenIds, table);
-  x = buildLayers(builder, entry, x, positions);
+  x = buildLayers(builder, entry, x, places);
   if (isPrefill)
     x = t6::SelectTokenOp::create(builder, loc, x,
                                   load(builder, name + ".last"));
   x = buildHead(builder, x);
   Value head = model.getTied() ? table : load(builder, names.head);
-  StringRef equation = isLoss ? "bnc,vc->bnv" : "bnc,vc->bv";
+  StringRef equation = isLoss || isVerify ? "bnc,vc->bnv" : "bnc,vc->bv";
   Value logits = EinsumOp::create(builder, loc, equation, ValueRange{x, head},
                                   APFloat(1.0));
   if (isLoss) {

@@ -23,6 +23,7 @@ namespace tpa {
 struct EntryOptions {
   int64_t maxLength = 0;    ///< tokens that the cache of a row holds
   int64_t prefillChunk = 0; ///< most tokens of a row in one prefill run
+  int64_t verifyTokens = 0; ///< tokens of a row in one verify run
 };
 
 /// Names of the parameters around attention, and whether norms have weights.
@@ -38,7 +39,7 @@ public:
 
   /// Declares parameters and finds what the cache holds.
   mlir::LogicalResult prepare();
-  /// Builds `prefill`, `decode` or `loss`.
+  /// Builds `prefill`, `decode`, `verify` or `loss`.
   mlir::LogicalResult build(llvm::StringRef entry);
   /// Erases the model and its attention function; returns the number of cache
   /// tensors per layer.
@@ -55,10 +56,16 @@ private:
   static bool hasCache(llvm::StringRef entry) { return entry != "loss"; }
   /// `n`, where the number of tokens of a run varies, and `m` with a cache.
   static llvm::SmallVector<llvm::StringRef> scalarsOf(llvm::StringRef entry);
-  /// A block takes scalars, positions if cached, x, caches, parameters.
-  static unsigned xIndex(llvm::StringRef entry) {
-    return scalarsOf(entry).size() + hasCache(entry);
+  /// What a block is told about its tokens: the position of each row's first
+  /// one where there is a cache; of a tree also each token's own, and
+  /// ancestors.
+  llvm::SmallVector<mlir::Type> placesOf(llvm::StringRef entry) const;
+  /// A block takes scalars, places, x, caches, parameters.
+  unsigned xIndex(llvm::StringRef entry) const {
+    return scalarsOf(entry).size() + placesOf(entry).size();
   }
+  /// Tokens of a row in one run.
+  int64_t tokensOf(llvm::StringRef entry) const;
   /// Lists the parameters of a layer: its attention's, then the others.
   mlir::LogicalResult collectParams();
   void declareParams();
@@ -93,7 +100,7 @@ private:
                    llvm::StringRef weight, mlir::func::FuncOp block);
   mlir::Value blockParam(mlir::func::FuncOp block, llvm::StringRef name);
   mlir::Value buildLayers(mlir::OpBuilder &builder, exec::EntryOp entry,
-                          mlir::Value x, mlir::Value positions);
+                          mlir::Value x, mlir::ValueRange places);
   mlir::Value buildHead(mlir::OpBuilder &builder, mlir::Value x);
 
   t6::ModelOp model;

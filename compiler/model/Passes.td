@@ -32,12 +32,16 @@ def InstantiateModel : Pass<"t6-instantiate-model", "mlir::ModuleOp"> {
 }
 
 def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
-  let summary = "derive prefill, decode and loss from an instantiated model";
+  let summary = "derive prefill, decode, verify and loss from an instantiated model";
   let description = [{
     Erases `t6.model` and leaves one `exec.entry` per program, a block function
     per entry that is called once per layer, and the buffers they use. What the
     cache holds is not a feature of a model: it is every operand of
     `tpa.attention` that carries the key index m, once.
+
+    `verify` is decode for a tree of tokens, as speculative decoding proposes
+    them: it takes for each token its position and, as bits, its ancestors among
+    the tokens of the run, and yields logits for each.
 
     Example: tests/compiler/model/build-entries.mlir
   }];
@@ -46,8 +50,12 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
            "Longest sequence that the cache holds; 0 is the model's context">,
     Option<"prefillChunk", "prefill-chunk", "int64_t", "128",
            "Most tokens of a row that one prefill run takes">,
+    Option<"verifyTokens", "verify-tokens", "int64_t", "0",
+           "Tokens of a row that one verify run takes, at most 64; 0 is no such "
+           "entry">,
     ListOption<"entries", "entries", "std::string",
-               "Entries to derive, of prefill, decode and loss; empty is all">];
+               "Entries to derive, of prefill, decode, verify and loss; empty is "
+               "all">];
   let statistics = [Statistic<"numCaches", "caches", "Cache tensors per layer">];
   let dependentDialects = ["::tpa::TpaDialect", "::tpa::t6::T6Dialect",
                            "::tpa::exec::ExecDialect", "mlir::func::FuncDialect",

@@ -78,6 +78,7 @@ static void buildEntries(OpPassManager &passes,
   BuildEntriesOptions entries;
   entries.maxLength = options.maxLength;
   entries.prefillChunk = options.prefillChunk;
+  entries.verifyTokens = options.verifyTokens;
   for (const std::string &name : options.entries)
     entries.entries.push_back(name);
   passes.addPass(createBuildEntries(entries));

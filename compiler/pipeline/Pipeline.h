@@ -45,6 +45,7 @@ struct PipelineOptions {
   int64_t batch = 1;
   int64_t maxLength = 0; ///< 0: the model's context
   int64_t prefillChunk = 128;
+  int64_t verifyTokens = 0;
   std::string dtype = "f32";
   std::vector<std::string> entries; ///< empty: all
   bool fuse = true;                 ///< make streams of attention

@@ -200,11 +200,14 @@ LogicalResult RopeOp::verify() {
            << width << ", is not an even number";
   // rope_c2
   auto emitError = [&] { return emitOpError(); };
-  if (failed(checkRank(getPositions(), "positions", 1, emitError)))
-    return failure();
-  LabelSizes batch;
-  batch['b'] = type.getDimSize(0);
-  return addLabelSizes("b", getPositions().getType(), batch, emitError);
+  auto positions = cast<RankedTensorType>(getPositions().getType());
+  if (positions.getRank() != 1 && positions.getRank() != 2)
+    return emitOpError("positions must have rank 1 or 2, but is ") << positions;
+  LabelSizes sizes;
+  sizes['b'] = type.getDimSize(0);
+  sizes['n'] = type.getDimSize(1);
+  return addLabelSizes(StringRef("bn").take_front(positions.getRank()),
+                       positions, sizes, emitError);
 }
 
 //===----------------------------------------------------------------------===//
@@ -361,6 +364,23 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("has sinks, but no softmax that they take part in");
   if (getSlopes() && !getCausal())
     return emitOpError("has slopes but is not causal");
+  // attention_c10
+  if (getAncestors()) {
+    if (failed(checkRank(getAncestors(), "ancestors", 2, emitError)) ||
+        failed(addLabelSizes("bn", getAncestors().getType(), shape->sizes,
+                             emitError)))
+      return failure();
+    int64_t tokens =
+        cast<RankedTensorType>(getAncestors().getType()).getDimSize(1);
+    if (ShapedType::isDynamic(tokens) || tokens > 64)
+      return emitOpError("has ancestors of ")
+             << (ShapedType::isDynamic(tokens) ? "an unknown number of"
+                                               : Twine(tokens))
+             << " queries, but a mask holds 64 bits";
+    if (!getCausal() || getWindow() || getSlopes())
+      return emitOpError("has ancestors, but is not causal or has a window or "
+                         "slopes");
+  }
   // attention_c7
   if (getWindow() && !getCausal())
     return emitOpError("has a window but is not causal");

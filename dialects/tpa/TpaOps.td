@@ -23,6 +23,7 @@ class Tpa_InferredOp<string mnemonic, list<Trait> traits = []>
 
 def Tpa_FloatTensor : RankedTensorOf<[F32, BF16, F64]>;
 def Tpa_PositionTensor : RankedTensorOf<[I32]>;
+def Tpa_AncestorTensor : RankedTensorOf<[I64]>;
 
 //===----------------------------------------------------------------------===//
 // Contractions
@@ -126,14 +127,15 @@ def Tpa_RopeOp : Tpa_InferredOp<"rope"> {
     `y1 = x1 c - x2 s`, `y2 = x2 c + x1 s`, signs of s swapped if `transposed`,
     and both scaled where the rotation has a decay; features from W on stay.
 
-    `x`: b×n×…×D, `positions`: b, the position of each row's first token. A
+    `x`: b×n×…×D, `positions`: b, the position of each row's first token, or b×n,
+    that of each token, then without n added. A
     rotation acts on the last dimension only, so it commutes with
     `tpa.materialize` (paper, Theorem 3.1); canonicalization moves it onto B.
 
     Constraints:
     - (C1) x has rank 3 or more and a last dimension of which an even number of
       features rotates
-    - (C2) positions has rank 1 and the batch size of x
+    - (C2) positions has rank 1 or 2 and the sizes of b and n in x
 
     ```mlir
     %y = tpa.rope %x at %pos {rope = #tpa.rope<theta = 1.0e4 : f64, transposed = true, table = bf16>}
@@ -178,6 +180,11 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
     share of a softmax and gives nothing. Each states the labels of the scores
     that index it.
 
+    With `ancestors` (b×n) the queries are the nodes of a tree of guesses, each
+    after its parent, as speculative decoding verifies them (SpecInfer, sec. 4):
+    of the keys from positions[b] on, which are the tree's own, query n sees those
+    whose bit m - positions[b] is set in ancestors[b,n]; its own is one of them.
+
     Constraints:
     - (C1) the score equations have one term per score operand together, and
       each is a well-formed einsum of its operands
@@ -193,6 +200,8 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
     - (C8) slopes and sinks are stated with their labels, which are labels of the
       scores other than b, n and m, and have these labels' sizes
     - (C9) sinks need the softmax normaliser, slopes need causal
+    - (C10) ancestors has the sizes of b and n, at most 64 of n; it needs causal
+      and goes without window and slopes, whose distances count cache slots
 
     ```mlir
     %o = tpa.attention ["bnrh,bnrd,bmsh,bmsd->bhnm"](%aq, %bq, %ak, %bk)
@@ -205,6 +214,7 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
   let arguments = (ins StrArrayAttr:$scores, Variadic<Tpa_FloatTensor>:$score_factors,
                        StrAttr:$value, Variadic<Tpa_FloatTensor>:$value_factors,
                        Optional<Tpa_PositionTensor>:$positions,
+                       Optional<Tpa_AncestorTensor>:$ancestors,
                        OptionalAttr<StrAttr>:$slope_labels, Optional<Tpa_FloatTensor>:$slopes,
                        OptionalAttr<StrAttr>:$sink_labels, Optional<Tpa_FloatTensor>:$sinks,
                        DefaultValuedAttr<F64Attr, "1.0">:$scale,
@@ -216,9 +226,11 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
   let results = (outs Tpa_FloatTensor:$result);
   let assemblyFormat = [{
     $scores `(` $score_factors `)` `value` $value `(` $value_factors `)`
-    (`at` $positions^)? (`slopes` $slope_labels^ `(` $slopes `)`)?
+    (`at` $positions^)? (`ancestors` $ancestors^)?
+    (`slopes` $slope_labels^ `(` $slopes `)`)?
     (`sinks` $sink_labels^ `(` $sinks `)`)? attr-dict
     `:` `(` type($score_factors) `)` `,` `(` type($value_factors) `)` (`,` type($positions)^)?
+    (`ancestors` type($ancestors)^)?
     (`slopes` type($slopes)^)? (`sinks` type($sinks)^)?
   }];
   let hasVerifier = 1;

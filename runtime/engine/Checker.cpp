@@ -145,7 +145,7 @@ absl::Status Checker::startEntry(int entryIndex) {
   const Entry &entry = program().entries[entryIndex];
   std::vector<int64_t> scalars = chooseScalars(entry, options.length);
   std::vector<std::vector<int32_t>> integers = integerInputs(entryIndex);
-  std::vector<std::vector<char>> floats(entry.inputs.size());
+  std::vector<std::vector<char>> others(entry.inputs.size());
   std::vector<TensorView> inputs(entry.inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Buffer &buffer = program().buffers[entry.inputs[i].buffer];
@@ -157,11 +157,15 @@ absl::Status Checker::startEntry(int entryIndex) {
     view.data = integers[i].data();
     if (buffer.dtype == DType::I32)
       continue;
-    floats[i].resize(view.bytes);
-    fillUniform(reference->threadPool(), buffer.dtype, floats[i].data(),
-                view.elements(), seedFor(options.seed, entry.inputs[i].name),
-                1);
-    view.data = floats[i].data();
+    others[i].resize(view.bytes);
+    view.data = others[i].data();
+    uint64_t seed = seedFor(options.seed, entry.inputs[i].name);
+    if (buffer.dtype == DType::I64)
+      fillBits(reinterpret_cast<uint64_t *>(others[i].data()), view.elements(),
+               seed);
+    else
+      fillUniform(reference->threadPool(), buffer.dtype, others[i].data(),
+                  view.elements(), seed, 1);
   }
   for (Executor *executor : {optimized.get(), reference.get()}) {
     absl::Status status = executor->begin(entryIndex, inputs);

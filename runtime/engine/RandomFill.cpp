@@ -117,4 +117,9 @@ void fillIntegers(int32_t *data, int64_t elements, uint64_t seed, int64_t low,
         low + int64_t(hashCounter(seed, i) % uint64_t(high - low)));
 }
 
+void fillBits(uint64_t *data, int64_t elements, uint64_t seed) {
+  for (int64_t i = 0; i < elements; ++i)
+    data[i] = hashCounter(seed, i);
+}
+
 } // namespace t6

@@ -52,6 +52,9 @@ void fillParam(ThreadPool &pool, const Buffer &param, void *data,
 void fillIntegers(int32_t *data, int64_t elements, uint64_t seed, int64_t low,
                   int64_t high);
 
+/// Words of random bits, as masks are.
+void fillBits(uint64_t *data, int64_t elements, uint64_t seed);
+
 } // namespace t6
 
 #endif // T6_RUNTIME_ENGINE_RANDOMFILL_H

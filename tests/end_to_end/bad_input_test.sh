@@ -61,6 +61,8 @@ compile 2 "'--bach=2'. HINT: did you mean --batch=2" config.json --bach=2
 compile 2 '--max-length=-1 ' config.json --max-length=-1
 compile 2 '--prefill-chunk=0 ' config.json --prefill-chunk=0
 compile 2 '--entries=lose ' config.json --entries=lose
+compile 2 '--entries=verify needs the number of tokens' config.json --entries=verify
+compile 2 '--verify-tokens=65 is not from 0 to 64' config.json --verify-tokens=65
 compile 2 '--compile-to prints IR' config.json --compile-to=linalg
 compile 1 '64 bits' config.json --batch=16777216 --max-length=16777216 --fuse=off
 

@@ -3,7 +3,7 @@
 A case is run at once by the entry `loss`, and in chunks of `prefill` followed by `decode`, with rows of
 different lengths. What `t6 info` says of the cache must be what the table in the functions' README says.
 
-usage: family_test.py <tpa-opt> <t6> <session> factors|heads|long|scores|special_cases
+usage: family_test.py <tpa-opt> <t6> <session> factors|heads|long|scores|special_cases|trees
 """
 
 import json
@@ -39,8 +39,9 @@ class Session:
         send = self.process.stdin
         send.write(f"run {entry} {len(inputs)}\n".encode())
         for name, value in inputs.items():
-            value = np.ascontiguousarray(value, np.int32)
-            send.write(f"{name} I32 {value.nbytes} {value.ndim} {' '.join(map(str, value.shape))}\n".encode())
+            is_mask = isinstance(value, np.ndarray) and value.dtype == np.uint64
+            value = np.ascontiguousarray(value, np.uint64 if is_mask else np.int32)
+            send.write(f"{name} {'I64' if is_mask else 'I32'} {value.nbytes} {value.ndim} {' '.join(map(str, value.shape))}\n".encode())
             send.write(value.tobytes())
         send.write(f"get {entry} {output}\n".encode())
         send.flush()
@@ -201,6 +202,45 @@ class Family(unittest.TestCase):
         for case in HEADS:
             with self.subTest(case[0], batch=case[1]):
                 self.check_case(*case)
+
+    def check_trees(self, variant, s, nodes, lengths, *flags):
+        """Trees of guesses behind contexts of different lengths: each node is the end of its path from the root."""
+        batch = len(lengths)
+        rng = np.random.default_rng(seed_of(variant, s, nodes))
+        weights = random_weights(variant, s, 2, rng)
+        context = rng.integers(0, VOCAB, (batch, max(lengths))).astype(np.int32)
+        guesses = rng.integers(0, VOCAB, (batch, nodes)).astype(np.int32)
+        # One row a chain, one a star, the others anything.
+        parents = [[rng.integers(-1, i) if i else -1 for i in range(nodes)] for _ in range(batch)]
+        parents[0] = list(range(-1, nodes - 1))
+        parents[-1] = [-1] * nodes
+        positions, ancestors = np.zeros((batch, nodes), np.int32), np.zeros((batch, nodes), np.uint64)
+        expected = np.zeros((batch, nodes, VOCAB))
+        for r, length in enumerate(lengths):
+            for i in range(nodes):
+                path = [i]
+                while parents[r][path[0]] >= 0:
+                    path.insert(0, parents[r][path[0]])
+                positions[r, i] = length + len(path) - 1
+                ancestors[r, i] = sum(1 << k for k in path)
+                whole = np.concatenate([context[r, :length], guesses[r, path]])[None]
+                expected[r, i] = attention_reference.forward(variant, s, 2, weights, whole)[0, -1]
+        artifact = self.compile(f"{variant}_tree_{nodes}", variant, s, 2, max(lengths) + nodes, f"--batch={batch}",
+                                f"--prefill-chunk={max(lengths)}", f"--verify-tokens={nodes}", "--strip", *flags)
+        with self.open(artifact, weights) as session:
+            session.run("prefill", tokens=context, positions=[0] * batch, last=[length - 1 for length in lengths])
+            # Twice: guesses that were verified leave no trace.
+            for _ in range(2):
+                logits = session.run("verify", tokens=guesses, positions=lengths, token_positions=positions,
+                                     ancestors=ancestors)
+                self.agrees(logits, expected, f"{variant}: {nodes} nodes")
+
+    def test_trees(self):
+        self.check_trees("tpa", sizes(47, 64, (6, 2, 2), 96), 4, [70, 33, 1])
+        self.check_trees("tpa", sizes(5, 24, (4, 3, 1), 72), 11, [64, 7, 1], "--fuse=off")
+        self.check_trees("tpa_sinks", sizes(5, 16, (2, 2, 2), 72), 64, [17, 1])
+        self.check_trees("gqa", {"G": 2, "J": 3, "D": 16, "C": 48}, 1, [33, 17])
+        self.check_trees("mla", {"H": 5, "D": 24, "P": 8, "E": 16, "L": 12, "L_Q": 20, "C": 40}, 7, [40, 1, 17])
 
     def check_special_case(self, direct, s, groups):
         """Heads as tensor products whose head factors are constant: head h reads the group that it is in."""

@@ -47,13 +47,19 @@ static cl::opt<int64_t>
     prefillChunk("prefill-chunk",
                  cl::desc("Most tokens of a row in one prefill run"),
                  cl::init(128), cl::cat(category));
+static cl::opt<int64_t> verifyTokens(
+    "verify-tokens",
+    cl::desc(
+        "Tokens of a row in one verify run, which scores a tree of guesses "
+        "(default: no such entry)"),
+    cl::init(0), cl::cat(category));
 static cl::opt<std::string> dtype("dtype",
                                   cl::desc("Weights and cache: f32 or bf16"),
                                   cl::init("f32"), cl::cat(category));
-static cl::list<std::string>
-    entries("entries",
-            cl::desc("Entries: of prefill, decode, loss (default: all)"),
-            cl::CommaSeparated, cl::cat(category));
+static cl::list<std::string> entries(
+    "entries",
+    cl::desc("Entries: of prefill, decode, verify, loss (default: all)"),
+    cl::CommaSeparated, cl::cat(category));
 static cl::opt<std::string>
     arch("arch",
          cl::desc("Architecture of a config.json (default: by its keys)"),
@@ -168,27 +174,31 @@ static LogicalResult checkOptions() {
     return failure();
   }
   for (const std::string &entry : entries)
-    if (entry != "prefill" && entry != "decode" && entry != "loss") {
+    if (entry != "prefill" && entry != "decode" && entry != "verify" &&
+        entry != "loss") {
       fail("--entries=" + entry +
-           " is no entry. HINT: use prefill, decode or loss");
+           " is no entry. HINT: use prefill, decode, verify or loss");
       return failure();
     }
+  if (verifyTokens < 0 || verifyTokens > 64) {
+    fail("--verify-tokens=" + llvm::Twine(verifyTokens) +
+         " is not from 0 to 64: a token's ancestors are 64 bits");
+    return failure();
+  }
+  if (llvm::is_contained(entries, "verify") && verifyTokens == 0) {
+    fail("--entries=verify needs the number of tokens. HINT: add "
+         "--verify-tokens=8");
+    return failure();
+  }
   return success();
 }
 
 /// Refuses options of a compilation where none was asked for.
 static LogicalResult checkNothingIgnored() {
-  const cl::Option *options[] = {&target,
-                                 &cpuName,
-                                 &batch,
-                                 &maxLength,
-                                 &prefillChunk,
-                                 &dtype,
-                                 std::addressof(entries),
-                                 &compileFrom,
-                                 &checkKernels,
-                                 &fuse,
-                                 &strip};
+  const cl::Option *options[] = {
+      &target,       &cpuName,      &batch, &maxLength,
+      &prefillChunk, &verifyTokens, &dtype, std::addressof(entries),
+      &compileFrom,  &checkKernels, &fuse,  &strip};
   for (const cl::Option *option : options)
     if (option->getNumOccurrences() > 0) {
       fail("--" + option->ArgStr +
@@ -237,8 +247,9 @@ parseCompilation(StringRef output) {
     fail(error);
     return failure();
   }
-  compilation.options = {batch,   maxLength,          prefillChunk, dtype,
-                         entries, fuse == Switch::On, checkKernels, *cpu};
+  compilation.options = {batch, maxLength, prefillChunk,       verifyTokens,
+                         dtype, entries,   fuse == Switch::On, checkKernels,
+                         *cpu};
   return std::optional<Compilation>(compilation);
 }
 

@@ -53,6 +53,26 @@ func.func @window(%q: tensor<1x?x4x8xf32>, %k: tensor<1x?x4x8xf32>, %pos: tensor
   return %o : tensor<1x?x4x8xf32>
 }
 
+// Of the keys of the tree itself, from the first position on, a query sees those whose bit it has.
+// CHECK-LABEL: @tree
+// CHECK-SAME: %[[POS:.*]]: tensor<1xi32>, %[[ANCESTORS:.*]]: tensor<1x3xi64>
+// CHECK: %[[SEEN:.*]] = arith.cmpi sle
+// CHECK: %[[FIRST:.*]] = arith.index_cast %{{.*}} : i32 to index
+// CHECK: %[[OLDER:.*]] = arith.cmpi slt, %[[M:.*]], %[[FIRST]]
+// CHECK: %[[NODE:.*]] = arith.subi %[[M]], %[[FIRST]]
+// CHECK: tensor.extract %[[ANCESTORS]]
+// CHECK: arith.shrui
+// CHECK: %[[BIT:.*]] = arith.trunci %{{.*}} : i64 to i1
+// CHECK: %[[EITHER:.*]] = arith.ori %[[OLDER]], %[[BIT]]
+// CHECK: %[[BOTH:.*]] = arith.andi %[[SEEN]], %[[EITHER]]
+// CHECK: arith.select %[[BOTH]]
+func.func @tree(%q: tensor<1x3x4x8xf32>, %k: tensor<1x?x4x8xf32>, %pos: tensor<1xi32>, %tree: tensor<1x3xi64>)
+    -> tensor<1x3x4x8xf32> {
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %k) value "bhnm,bmhe->bnhe"(%k) at %pos ancestors %tree {causal}
+      : (tensor<1x3x4x8xf32>, tensor<1x?x4x8xf32>), (tensor<1x?x4x8xf32>), tensor<1xi32> ancestors tensor<1x3xi64>
+  return %o : tensor<1x3x4x8xf32>
+}
+
 // cap * tanh(x / cap), before the mask.
 // CHECK-LABEL: @softcap
 // CHECK: %[[PER:.*]] = arith.constant 2.500000e-01 : f32

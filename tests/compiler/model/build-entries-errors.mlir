@@ -1,9 +1,15 @@
-// RUN: tpa-opt %s --t6-build-entries --split-input-file --verify-diagnostics
+// RUN: tpa-opt %s --t6-build-entries=verify-tokens=4 --split-input-file --verify-diagnostics
 // DEFINE: %{ready} = %models/t6_nano.mlir --t6-instantiate-model
 // RUN: not tpa-opt %{ready} --t6-build-entries=entries=decode,train 2>&1 | FileCheck %s --check-prefix=ENTRY
 // RUN: not tpa-opt %{ready} --t6-build-entries=prefill-chunk=-8 2>&1 | FileCheck %s --check-prefix=CHUNK
 
-// ENTRY: t6_nano.mlir:2:1: error: 't6.model' op has no entry 'train': there are prefill, decode and loss
+// ENTRY: t6_nano.mlir:2:1: error: 't6.model' op has no entry 'train': there are prefill, decode, verify and loss
+// RUN: not tpa-opt %{ready} --t6-build-entries=entries=verify 2>&1 | FileCheck %s --check-prefix=TOKENS
+// RUN: not tpa-opt %{ready} --t6-build-entries=verify-tokens=65 2>&1 | FileCheck %s --check-prefix=MANY
+// RUN: not tpa-opt %{ready} --t6-build-entries="max-length=8 verify-tokens=9" 2>&1 | FileCheck %s --check-prefix=LONG
+// TOKENS: t6_nano.mlir:2:1: error: 't6.model' op has an entry 'verify' only for a number of tokens: state it as verify-tokens
+// MANY: t6_nano.mlir:2:1: error: 't6.model' op cannot be compiled to verify 65 tokens a run: at most 64, and no more than a sequence has
+// LONG: cannot be compiled to verify 9 tokens a run
 // CHUNK: t6_nano.mlir:2:1: error: 't6.model' op cannot be compiled for a prefill chunk of -8
 
 // expected-error@+1 {{is not instantiated: run t6-instantiate-model first}}
@@ -28,6 +34,19 @@ t6.model @first uses @f {
 // expected-error@+1 {{is a second model: a module compiles to one program}}
 t6.model @second uses @f {
   vocab = 50, layers = 1, width = 24, ffn = 32, context_length = 64, sizes = {}}
+
+// -----
+
+// Distances to guesses are not those of their places in the cache.
+t6.model @window uses @f {
+  vocab = 50, layers = 1, width = 8, ffn = 32, context_length = 64, sizes = {}}
+
+func.func @f(%x: tensor<1x?x8xf32>, %pos: tensor<1xi32>) -> tensor<1x?x8xf32> {
+  // expected-error@+1 {{cannot verify a tree of tokens: it is not causal, or has a window or slopes, whose distances count cache slots}}
+  %o = tpa.attention ["bnc,bmc->bnm"](%x, %x) value "bnm,bmc->bnc"(%x) at %pos {causal, window = 4 : i64}
+      : (tensor<1x?x8xf32>, tensor<1x?x8xf32>), (tensor<1x?x8xf32>), tensor<1xi32>
+  return %o : tensor<1x?x8xf32>
+}
 
 // -----
 

@@ -2,7 +2,21 @@
 // DEFINE: %{ready} = --t6-instantiate-model --canonicalize --tpa-compose-attention --canonicalize
 // RUN: tpa-opt %s %{ready} --t6-build-entries --split-input-file | FileCheck %s
 // RUN: tpa-opt %s %{ready} --t6-build-entries="entries=decode max-length=32" --split-input-file | FileCheck %s --check-prefix=DECODE
+// RUN: tpa-opt %s %{ready} --t6-build-entries="entries=verify verify-tokens=5" --split-input-file | FileCheck %s --check-prefix=VERIFY
 // RUN: tpa-opt %s %{ready} --t6-build-entries=prefill-chunk=1000 --split-input-file | FileCheck %s --check-prefix=CHUNK
+
+// A tree of guesses: tokens turn by their own positions, go to the cache one after the other, and see
+// their ancestors. Each gets logits.
+// VERIFY: func.func private @verify.block(%[[M:.*]]: index {exec.scalar = "m"}, %[[FIRST:.*]]: tensor<1xi32>,
+// VERIFY-SAME: %[[EACH:.*]]: tensor<1x5xi32>, %[[ANCESTORS:.*]]: tensor<1x5xi64>, %[[X:.*]]: tensor<1x5x24xf32>,
+// VERIFY: tpa.rope %{{.*}} at %[[EACH]]
+// VERIFY: t6.cache_append %{{.*}} at %[[FIRST]]
+// VERIFY: tpa.attention {{.*}} at %[[FIRST]] ancestors %[[ANCESTORS]] {causal
+// VERIFY: exec.buffer input @verify.token_positions : tensor<1x5xi32> {range = array<i64: 0, 64>}
+// VERIFY: exec.buffer input @verify.ancestors : tensor<1x5xi64>
+// VERIFY: exec.buffer output @verify.logits : tensor<1x5x50xf32>
+// VERIFY: exec.entry @verify scalars ["m"] maxima [64]
+// VERIFY: tpa.einsum "bnc,vc->bnv"
 
 // The model is gone; what the artifact tells about it stays on the module.
 // CHECK: module attributes {t6.summary = {attention = @tpa, batch = 1 : i64, {{.*}}max_length = 64 : i64,

@@ -234,7 +234,7 @@ func.func @attention_c8_size(%q: tensor<1x3x4x2xf32>, %s: tensor<5xf32>, %pos: t
 func.func @attention_c8_unlabelled(%q: tensor<1x3x4x2xf32>, %s: tensor<4xf32>) {
   // expected-error @below {{'tpa.attention' op states sinks if, and only if, it states their labels}}
   %o = "tpa.attention"(%q, %q, %q, %s) {scores = ["bnhd,bmhd->bhnm"], value = "bhnm,bmhe->bnhe",
-      operandSegmentSizes = array<i32: 2, 1, 0, 0, 1>}
+      operandSegmentSizes = array<i32: 2, 1, 0, 0, 0, 1>}
       : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>, tensor<4xf32>) -> tensor<1x3x4x2xf32>
   return
 }
@@ -254,5 +254,50 @@ func.func @attention_c9_slopes(%q: tensor<1x3x4x2xf32>, %s: tensor<4xf32>) {
   // expected-error @below {{'tpa.attention' op has slopes but is not causal}}
   %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %q) value "bhnm,bmhe->bnhe"(%q) slopes "h"(%s)
       : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>) slopes tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c10_rank(%q: tensor<1x3x4x2xf32>, %k: tensor<1x?x4x2xf32>, %p: tensor<1xi32>, %a: tensor<3xi64>) {
+  // expected-error @below {{'tpa.attention' op ancestors must have rank 2, but is 'tensor<3xi64>'}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %k) value "bhnm,bmhe->bnhe"(%k) at %p ancestors %a {causal}
+      : (tensor<1x3x4x2xf32>, tensor<1x?x4x2xf32>), (tensor<1x?x4x2xf32>), tensor<1xi32> ancestors tensor<3xi64>
+  return
+}
+
+// -----
+
+func.func @attention_c10_size(%q: tensor<1x3x4x2xf32>, %k: tensor<1x?x4x2xf32>, %p: tensor<1xi32>, %a: tensor<1x4xi64>) {
+  // expected-error @below {{'tpa.attention' op label 'n' has size 3 in one operand and 4 in another}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %k) value "bhnm,bmhe->bnhe"(%k) at %p ancestors %a {causal}
+      : (tensor<1x3x4x2xf32>, tensor<1x?x4x2xf32>), (tensor<1x?x4x2xf32>), tensor<1xi32> ancestors tensor<1x4xi64>
+  return
+}
+
+// -----
+
+func.func @attention_c10_bits(%q: tensor<1x65x4x2xf32>, %k: tensor<1x?x4x2xf32>, %p: tensor<1xi32>, %a: tensor<1x65xi64>) {
+  // expected-error @below {{'tpa.attention' op has ancestors of 65 queries, but a mask holds 64 bits}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %k) value "bhnm,bmhe->bnhe"(%k) at %p ancestors %a {causal}
+      : (tensor<1x65x4x2xf32>, tensor<1x?x4x2xf32>), (tensor<1x?x4x2xf32>), tensor<1xi32> ancestors tensor<1x65xi64>
+  return
+}
+
+// -----
+
+func.func @attention_c10_unknown(%q: tensor<1x?x4x2xf32>, %k: tensor<1x?x4x2xf32>, %p: tensor<1xi32>, %a: tensor<1x?xi64>) {
+  // expected-error @below {{'tpa.attention' op has ancestors of an unknown number of queries, but a mask holds 64 bits}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %k) value "bhnm,bmhe->bnhe"(%k) at %p ancestors %a {causal}
+      : (tensor<1x?x4x2xf32>, tensor<1x?x4x2xf32>), (tensor<1x?x4x2xf32>), tensor<1xi32> ancestors tensor<1x?xi64>
+  return
+}
+
+// -----
+
+func.func @attention_c10_window(%q: tensor<1x3x4x2xf32>, %k: tensor<1x?x4x2xf32>, %p: tensor<1xi32>, %a: tensor<1x3xi64>) {
+  // expected-error @below {{'tpa.attention' op has ancestors, but is not causal or has a window or slopes}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %k) value "bhnm,bmhe->bnhe"(%k) at %p ancestors %a {causal, window = 8 : i64}
+      : (tensor<1x3x4x2xf32>, tensor<1x?x4x2xf32>), (tensor<1x?x4x2xf32>), tensor<1xi32> ancestors tensor<1x3xi64>
   return
 }

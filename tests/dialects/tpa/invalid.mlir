@@ -202,9 +202,17 @@ func.func @rope_c1_rotated(%x: tensor<2x3x6xf32>, %pos: tensor<2xi32>) {
 
 // -----
 
-func.func @rope_c2_rank(%x: tensor<2x3x4xf32>, %pos: tensor<2x3xi32>) {
-  // expected-error @below {{'tpa.rope' op positions must have rank 1, but is 'tensor<2x3xi32>'}}
-  %y = tpa.rope %x at %pos {rope = #tpa.rope} : tensor<2x3x4xf32>, tensor<2x3xi32>
+func.func @rope_c2_rank(%x: tensor<2x3x4xf32>, %pos: tensor<2x3x1xi32>) {
+  // expected-error @below {{'tpa.rope' op positions must have rank 1 or 2, but is 'tensor<2x3x1xi32>'}}
+  %y = tpa.rope %x at %pos {rope = #tpa.rope} : tensor<2x3x4xf32>, tensor<2x3x1xi32>
+  return
+}
+
+// -----
+
+func.func @rope_c2_tokens(%x: tensor<2x3x4xf32>, %pos: tensor<2x5xi32>) {
+  // expected-error @below {{'tpa.rope' op label 'n' has size 3 in one operand and 5 in another}}
+  %y = tpa.rope %x at %pos {rope = #tpa.rope} : tensor<2x3x4xf32>, tensor<2x5xi32>
   return
 }
 

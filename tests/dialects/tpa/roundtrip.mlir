@@ -100,6 +100,18 @@ func.func @attention_scores(%q: tensor<2x?x4x8xf32>, %k: tensor<2x?x4x8xf32>,
   return %o : tensor<2x?x4x8xf32>
 }
 
+// CHECK-LABEL: @attention_tree
+func.func @attention_tree(%q: tensor<1x3x4x8xf32>, %k: tensor<1x?x4x8xf32>, %pos: tensor<1xi32>,
+                          %each: tensor<1x3xi32>, %ancestors: tensor<1x3xi64>) -> tensor<1x3x4x8xf32> {
+  // CHECK: tpa.rope %{{.*}} at %{{.*}} {rope = #tpa.rope} : tensor<1x3x4x8xf32>, tensor<1x3xi32>
+  %r = tpa.rope %q at %each {rope = #tpa.rope} : tensor<1x3x4x8xf32>, tensor<1x3xi32>
+  // CHECK: tpa.attention ["bnhd,bmhd->bhnm"](%{{.*}}) value "bhnm,bmhe->bnhe"(%{{.*}}) at %{{.*}} ancestors %{{.*}} {causal} :
+  // CHECK-SAME: tensor<1xi32> ancestors tensor<1x3xi64>
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%r, %k) value "bhnm,bmhe->bnhe"(%k) at %pos ancestors %ancestors {causal}
+      : (tensor<1x3x4x8xf32>, tensor<1x?x4x8xf32>), (tensor<1x?x4x8xf32>), tensor<1xi32> ancestors tensor<1x3xi64>
+  return %o : tensor<1x3x4x8xf32>
+}
+
 // CHECK-LABEL: @attention_slopes_and_sinks
 func.func @attention_slopes_and_sinks(%q: tensor<1x?x2x4x8xf32>, %k: tensor<1x?x2x8xf32>, %pos: tensor<1xi32>,
                                       %slopes: tensor<2x4xf32>, %sinks: tensor<4xbf16>) -> tensor<1x?x2x4x8xf32> {
