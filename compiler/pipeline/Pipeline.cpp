@@ -118,7 +118,9 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
 }
 
 static void buildLlvm(OpPassManager &passes, const PipelineOptions &options) {
-  passes.addPass(cpu::createApproximateMath());
+  cpu::ApproximateMathOptions math;
+  math.scalef = options.cpu.has("avx512f");
+  passes.addPass(cpu::createApproximateMath(math));
   passes.addPass(cpu::createLowerKernelAbi());
   passes.addPass(createConvertVectorToSCFPass());
   passes.addPass(memref::createExpandStridedMetadataPass());

@@ -498,8 +498,8 @@ Value StreamLowering::widen(Value value, StringRef term) {
   return known = scratch(value, term);
 }
 
-/// Memory of the operands. A narrow one that is read for more results than a
-/// register tile holds is widened once.
+/// Memory of the operands. A narrow one that is read for more than one result
+/// is widened once.
 SmallVector<Value> StreamLowering::operandsOf(EinsumOp op,
                                               const Equation &equation) {
   SmallVector<Value> operands;
@@ -509,7 +509,7 @@ SmallVector<Value> StreamLowering::operandsOf(EinsumOp op,
     for (char label : equation.output)
       if (!llvm::is_contained(term, label))
         reads *= blockSize(label);
-    if (options.distribute && reads > options.target.lanes)
+    if (options.distribute && reads > 1)
       widen(operand, term);
     operands.push_back(memory.lookup(operand));
   }

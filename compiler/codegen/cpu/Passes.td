@@ -101,8 +101,10 @@ def ApproximateMath : Pass<"cpu-approximate-math", "mlir::ModuleOp"> {
 
     Example: tests/compiler/codegen/cpu/approximate-math.mlir
   }];
+  let options = [Option<"scalef", "scalef", "bool", "false",
+                        "Scale by powers of two in one instruction (AVX-512)">];
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::math::MathDialect",
-                           "mlir::vector::VectorDialect"];
+                           "mlir::vector::VectorDialect", "mlir::LLVM::LLVMDialect"];
 }
 
 #endif // TPA_COMPILER_CODEGEN_CPU_PASSES_TD

@@ -1,4 +1,12 @@
 // RUN: tpa-opt %s --cpu-approximate-math | FileCheck %s
+// RUN: tpa-opt %s --cpu-approximate-math=scalef=true | FileCheck %s --check-prefix=SCALEF
+
+// On AVX-512 a polynomial of degree 6 and one scaling by 2^n; others stay.
+// SCALEF-LABEL: @vectors
+// SCALEF: math.roundeven
+// SCALEF-COUNT-8: math.fma
+// SCALEF-NEXT: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"
+// SCALEF-NOT: math.exp
 
 // No call of a library is left, multiply-adds take its place.
 // CHECK-NOT: math.exp
