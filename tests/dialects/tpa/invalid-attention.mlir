@@ -256,3 +256,58 @@ func.func @attention_c9_slopes(%q: tensor<1x3x4x2xf32>, %s: tensor<4xf32>) {
       : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>) slopes tensor<4xf32>
   return
 }
+
+// -----
+
+func.func @attention_c1_no_key(%q: tensor<1x3x4x2xf32>) {
+  // expected-error @below {{no factor of score equation "bnhd,bnhd->bhnm" has the key index m}}
+  %o = tpa.attention ["bnhd,bnhd->bhnm"](%q, %q) value "bhnm,bmhe->bnhe"(%q)
+      : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_c3_query(%q: tensor<1x3x4x2xf32>) {
+  // expected-error @below {{the value equation sums over n: its output must have b and n}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %q) value "bhnm,bmhe->bhe"(%q)
+      : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_c10_score(%q: tensor<1x3x4x2xf32>, %k: tensor<1x3x3x2xf32>) {
+  // expected-error @below {{factor "bnmd" has the query index n and the key index m: what is cached of a key cannot depend on a query}}
+  %o = tpa.attention ["bnhd,bnmd->bhnm"](%q, %k) value "bhnm,bmhe->bnhe"(%q)
+      : (tensor<1x3x4x2xf32>, tensor<1x3x3x2xf32>), (tensor<1x3x4x2xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_c10_value(%q: tensor<1x3x4x2xf32>, %k: tensor<1x3x3x2xf32>) {
+  // expected-error @below {{factor "bnme" has the query index n and the key index m}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %q) value "bhnm,bnme->bnhe"(%k)
+      : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x3x2xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_c11(%q: tensor<1x3x4x2xf32>) {
+  // expected-error @below {{'tpa.attention' op score factor 1 is not computed before the attention: a score cannot depend on the value side}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %o) value "bhnm,bmhe->bnhe"(%q)
+      : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_c11_later(%q: tensor<1x3x4x2xf32>) {
+  // expected-error @below {{'tpa.attention' op score factor 0 is not computed before the attention}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%l, %q) value "bhnm,bmhe->bnhe"(%q)
+      : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>)
+  %l = tpa.einsum "bnhe->bnhe"(%o) : tensor<1x3x4x2xf32>
+  return
+}
