@@ -70,14 +70,16 @@ streamedFactors(AttentionOp op) {
 
 LogicalResult EntryBuilder::prepare() {
   attention = module.lookupSymbol<func::FuncOp>(model.getAttention());
-  if (!attention || attention.isExternal() ||
-      !llvm::hasSingleElement(attention.getOps<AttentionOp>()) ||
-      !cast<RankedTensorType>(attention.getArgument(1).getType())
-           .hasStaticShape())
+  // What was instantiated may have been edited since.
+  RankedTensorType positions;
+  if (attention && !attention.isExternal() &&
+      attention.getNumArguments() == 2 &&
+      llvm::hasSingleElement(attention.getOps<AttentionOp>()))
+    positions = dyn_cast<RankedTensorType>(attention.getArgument(1).getType());
+  if (!positions || positions.getRank() != 1 || positions.isDynamicDim(0))
     return model.emitOpError(
         "is not instantiated: run t6-instantiate-model first");
-  batch =
-      cast<RankedTensorType>(attention.getArgument(1).getType()).getDimSize(0);
+  batch = positions.getDimSize(0);
 
   if (failed(collectParams()))
     return failure();

@@ -92,3 +92,15 @@ t6.model @no_attention uses @f {
 func.func @f(%x: tensor<1x?x8xf32>, %pos: tensor<1xi32>) -> tensor<1x?x8xf32> {
   return %x : tensor<1x?x8xf32>
 }
+
+// -----
+
+// expected-error@+1 {{is not instantiated: run t6-instantiate-model first}}
+t6.model @no_positions uses @f {
+  vocab = 50, layers = 1, width = 8, ffn = 32, context_length = 64, sizes = {}}
+
+func.func @f(%x: tensor<1x?x8xf32>) -> tensor<1x?x8xf32> {
+  %o = tpa.attention ["bnd,bmd->bnm"](%x, %x) value "bnm,bme->bne"(%x)
+      : (tensor<1x?x8xf32>, tensor<1x?x8xf32>), (tensor<1x?x8xf32>)
+  return %o : tensor<1x?x8xf32>
+}
