@@ -96,13 +96,20 @@ static bool worthComposing(AttentionOp op, const Equation &renamed,
     return llvm::all_of(renamed.terms, [](StringRef term) {
       return llvm::is_contained(term, 'n');
     });
+  auto opts = remark::RemarkOpts::name("cache-cut").category("tpa");
+  for (StringRef term : renamed.terms)
+    if (term.contains(stream) && !term.starts_with("bm")) {
+      remark::missed(op.getLoc(), opts)
+          << remark::reason("the factor {0} cannot be appended to", term)
+          << remark::suggest("lay it out b, m, then other dimensions");
+      return false;
+    }
   int64_t before = elementsPerToken(renamed.output, operand.getType(), stream);
   int64_t after = 0;
   for (auto [term, value] : llvm::zip_equal(renamed.terms, producer.operands))
     if (llvm::is_contained(term, stream))
       after += elementsPerToken(term, value.getType(), stream);
   bool pays = after < before;
-  auto opts = remark::RemarkOpts::name("cache-cut").category("tpa");
   auto say = [&](remark::detail::InFlightRemark remark) {
     remark << remark::metric("elementsPerTokenFactored", after)
            << remark::metric("elementsPerTokenFormed", before)
@@ -122,7 +129,10 @@ static double compose(AttentionOp op, Term &term, unsigned firstTerm,
   for (unsigned i = 0; i < term.operands.size();) {
     std::optional<Producer> producer = producerOf(term.operands[i]);
     StringRef read = term.equation.terms[firstTerm + i];
-    if (!producer) {
+    bool hasLetters =
+        producer &&
+        used.size() + producer->equation.labels().size() <= Equation::maxLabels;
+    if (!hasLetters) {
       ++i;
       continue;
     }

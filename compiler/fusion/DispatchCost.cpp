@@ -95,12 +95,15 @@ private:
     written = written + bytes;
   }
 
-  /// Inputs are read once; the body's work is that of all keys and queries.
+  /// Inputs are read once, under however many labels; the body's work is that
+  /// of all keys and queries.
   void add(StreamOp op) {
     llvm::DenseMap<char, AffineExpr> sizes;
+    llvm::SmallPtrSet<Value, 8> counted;
     for (auto [term, input] :
          llvm::zip_equal(op.inputTerms(), op.getInputs())) {
-      read = read + elements(input) * bytesOf(input.getType());
+      if (counted.insert(input).second)
+        read = read + elements(input) * bytesOf(input.getType());
       auto type = cast<RankedTensorType>(input.getType());
       for (auto [i, label] : llvm::enumerate(term)) {
         AffineExpr &size = sizes[label];
@@ -132,6 +135,10 @@ private:
         for (Operation &inner : map.getBody().front())
           perPoint += computes(inner);
         flops = flops + points(equation.output) * perPoint;
+      } else if (isa<OnlineSoftmaxOp>(body)) {
+        // Of a score: the maximum, the difference from it, exp, the sum.
+        constexpr int64_t perScore = 4;
+        flops = flops + points(op.outTerms().front()) * points("m") * perScore;
       }
     }
     for (Value out : op.getOuts())
@@ -155,8 +162,10 @@ private:
       perPoint += computes(body);
     }
     flops = flops + points * perPoint;
+    llvm::SmallPtrSet<Value, 8> counted;
     for (Value input : op.getDpsInputs())
-      if (isa<RankedTensorType>(input.getType()) && !isInternal(input))
+      if (isa<RankedTensorType>(input.getType()) && !isInternal(input) &&
+          counted.insert(input).second)
         read = read + elements(input) * bytesOf(input.getType());
     bool isLast = op == ops.back() || op->getParentOp() == ops.back();
     if (isLast)

@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/model/EntryBuilder.h"
+#include "compiler/model/CheckAttention.h"
 #include "compiler/model/Initialiser.h"
 #include "compiler/model/Specialize.h"
 #include "dialects/t6/Layout.h"
@@ -69,24 +70,28 @@ streamedFactors(AttentionOp op) {
 
 LogicalResult EntryBuilder::prepare() {
   attention = module.lookupSymbol<func::FuncOp>(model.getAttention());
-  if (!attention || !cast<RankedTensorType>(attention.getArgument(1).getType())
-                         .hasStaticShape())
+  // What was instantiated may have been edited since.
+  RankedTensorType positions;
+  if (attention && !attention.isExternal() &&
+      attention.getNumArguments() == 2 &&
+      llvm::hasSingleElement(attention.getOps<AttentionOp>()))
+    positions = dyn_cast<RankedTensorType>(attention.getArgument(1).getType());
+  if (!positions || positions.getRank() != 1 || positions.isDynamicDim(0))
     return model.emitOpError(
         "is not instantiated: run t6-instantiate-model first");
-  batch =
-      cast<RankedTensorType>(attention.getArgument(1).getType()).getDimSize(0);
+  batch = positions.getDimSize(0);
 
   if (failed(collectParams()))
     return failure();
   declareParams();
   auto op = *attention.getOps<AttentionOp>().begin();
   for (auto [factor, term] : streamedFactors(op)) {
+    if (failed(checkCachedTerm(op, term)))
+      return failure();
     auto type = cast<RankedTensorType>(factor.getType());
-    if (!StringRef(term).starts_with("bm") || type.getNumDynamicDims() != 1 ||
-        !type.isDynamicDim(1))
-      return op.emitOpError("reads a key or value factor as \"")
-             << term << "\": a factor with the key index m is cached and must "
-             << "be laid out b, m, then static dimensions";
+    if (type.getNumDynamicDims() != 1 || !type.isDynamicDim(1))
+      return op.emitOpError("caches a factor of type ")
+             << type << ", of which m alone may be dynamic";
     cached.push_back(factor);
     SmallVector<int64_t> shape(type.getShape());
     shape[1] = options.maxLength;
@@ -101,7 +106,20 @@ LogicalResult EntryBuilder::prepare() {
 
 LogicalResult EntryBuilder::collectParams() {
   weightType = Float32Type::get(model.getContext());
+  llvm::StringMap<Location> declared;
+  for (StringRef name :
+       {names.gate, names.up, names.down, names.attentionNorm, names.ffnNorm})
+    declared.try_emplace(name, loc);
   for (auto op : attention.getOps<t6::ParamOp>()) {
+    auto [known, isNew] = declared.try_emplace(op.getName(), op.getLoc());
+    if (!isNew) {
+      InFlightDiagnostic error = op.emitOpError("\"")
+                                 << op.getName()
+                                 << "\" is the name of another parameter of "
+                                    "the layer: each needs its own";
+      error.attachNote(known->second) << "the other is here";
+      return error;
+    }
     auto type = cast<RankedTensorType>(op.getType());
     std::string error;
     FailureOr<t6::Layout> layout = t6::Layout::parse(op.getLayout(), error);
@@ -390,6 +408,11 @@ Value EntryBuilder::buildHead(OpBuilder &builder, Value x) {
 }
 
 LogicalResult EntryBuilder::build(StringRef name) {
+  auto op = *attention.getOps<AttentionOp>().begin();
+  if (hasCache(name) && !op.getCausal())
+    return op.emitOpError("is not causal, but @")
+           << name << " takes tokens in parts, before later ones are known: "
+           << "add {causal} and `at` positions, or build the entry loss alone";
   if (failed(buildBlock(name)))
     return failure();
   bool isLoss = name == "loss", isPrefill = name == "prefill",

@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/model/AttentionLibrary.h"
+#include "compiler/model/CheckAttention.h"
 #include "compiler/model/Passes.h"
 #include "compiler/model/Specialize.h"
 #include "dialects/t6/Layout.h"
@@ -89,31 +90,40 @@ static LogicalResult instantiateScale(AttentionOp op, t6::ModelOp model) {
   return success();
 }
 
+/// The function that was meant by `name`, if one differs by a letter or two.
+static StringRef nearestName(ModuleOp module, StringRef name) {
+  SmallVector<StringRef> known = attentionLibraryNames();
+  for (auto function : module.getOps<func::FuncOp>())
+    known.push_back(function.getSymName());
+  StringRef nearest;
+  unsigned least = 3;
+  for (StringRef candidate : known)
+    if (unsigned distance = name.edit_distance(candidate);
+        distance < std::min<size_t>(least, candidate.size())) {
+      least = distance;
+      nearest = candidate;
+    }
+  return nearest;
+}
+
 static FailureOr<func::FuncOp> findAttention(ModuleOp module,
                                              t6::ModelOp model) {
   StringRef name = model.getAttention();
-  auto function = module.lookupSymbol<func::FuncOp>(name);
-  if (!function)
-    function = importAttention(module, name);
-  if (!function)
-    return model.emitOpError("uses @")
-           << name << ", which neither this module nor the library defines"
-           << "; the library has " << llvm::join(attentionLibraryNames(), ", ");
-  FunctionType type = function.getFunctionType();
-  auto isTensor = [](Type type, int64_t rank) {
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    return tensor && tensor.getRank() == rank;
-  };
-  if (function.isExternal() || type.getNumInputs() != 2 ||
-      type.getNumResults() != 1 || !isTensor(type.getInput(0), 3) ||
-      !isTensor(type.getInput(1), 1) || !isTensor(type.getResult(0), 3))
-    return function.emitOpError(
-        "is used as attention, but is not a function of "
-        "the hidden state (b, n, C) and positions (b) "
-        "to b, n, C");
-  if (!llvm::hasSingleElement(function.getOps<AttentionOp>()))
-    return function.emitOpError(
-        "is used as attention, but does not contain one tpa.attention");
+  Operation *symbol = module.lookupSymbol(name);
+  auto function =
+      symbol ? dyn_cast<func::FuncOp>(symbol) : importAttention(module, name);
+  if (!function) {
+    InFlightDiagnostic error = model.emitOpError("uses @") << name;
+    if (symbol)
+      return error << ", which is not a function, but a " << symbol->getName();
+    error << ", which neither this module nor the library defines; the library "
+          << "has " << llvm::join(attentionLibraryNames(), ", ");
+    if (StringRef near = nearestName(module, name); !near.empty())
+      error << ". HINT: did you mean @" << near << "?";
+    return error;
+  }
+  if (failed(checkAttention(function)))
+    return failure();
   function.setPrivate();
   return function;
 }
@@ -161,7 +171,7 @@ struct InstantiateModel : tpa::impl::InstantiateModelBase<InstantiateModel> {
     if (failed(specialize(*function, {hidden, positions})))
       return failure();
     if (function->getFunctionType().getResult(0) != hidden)
-      return function->emitOpError("yields ")
+      return function->front().getTerminator()->emitOpError("yields ")
              << function->getFunctionType().getResult(0)
              << " for a hidden state of " << hidden;
     return success();

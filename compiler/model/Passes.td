@@ -19,7 +19,9 @@ def InstantiateModel : Pass<"t6-instantiate-model", "mlir::ModuleOp"> {
     Replaces named sizes by numbers: parameters get static types, shapes follow
     by inference, scales named after sizes are folded. The batch becomes static,
     the number of tokens stays dynamic. An attention function that the module
-    does not define is taken from the library models/attention. Idempotent.
+    does not define is taken from the library models/attention; one that cannot
+    be an attention, because something else in it looks at more than one token,
+    is refused at that operation. Idempotent.
 
     Example: tests/compiler/model/instantiate-model.mlir
   }];

@@ -224,6 +224,16 @@ struct AttentionShape {
 };
 } // namespace
 
+/// attention_c4, attention_c10
+static LogicalResult checkFactor(StringRef term, Type type, LabelSizes &sizes,
+                                 function_ref<InFlightDiagnostic()> emitError) {
+  if (term.contains('n') && term.contains(AttentionOp::streamLabel))
+    return emitError() << "factor \"" << term
+                       << "\" has the query index n and the key index m: what "
+                          "is cached of a key cannot depend on a query";
+  return addLabelSizes(term, type, sizes, emitError);
+}
+
 /// attention_c1, attention_c2, attention_c4
 static LogicalResult inferScores(AttentionOp::Adaptor op, AttentionShape &shape,
                                  function_ref<InFlightDiagnostic()> emitError) {
@@ -234,6 +244,11 @@ static LogicalResult inferScores(AttentionOp::Adaptor op, AttentionShape &shape,
     if (!source)
       return emitError() << "score equations must be strings, but one is "
                          << text;
+    auto [terms, output] = source.getValue().split("->");
+    if (output.contains(AttentionOp::streamLabel) &&
+        !terms.contains(AttentionOp::streamLabel))
+      return emitError() << "no factor of score equation " << source
+                         << " has the key index m";
     FailureOr<Equation> score = Equation::parse(source.getValue(), emitError);
     if (failed(score))
       return failure();
@@ -241,12 +256,12 @@ static LogicalResult inferScores(AttentionOp::Adaptor op, AttentionShape &shape,
       return emitError() << "score equations have more terms than the "
                          << op.getScoreFactors().size() << " score factors";
     for (StringRef term : score->terms) {
-      if (failed(addLabelSizes(term, factors.front().getType(), shape.sizes,
-                               emitError)))
+      if (failed(checkFactor(term, factors.front().getType(), shape.sizes,
+                             emitError)))
         return failure();
       factors = factors.drop_front();
     }
-    StringRef output = score->output;
+    output = score->output;
     if (!output.starts_with("b") || !output.contains('n') ||
         !output.ends_with(StringRef(&AttentionOp::streamLabel, 1)))
       return emitError() << "score equation " << source
@@ -281,10 +296,14 @@ static LogicalResult inferValue(AttentionOp::Adaptor op, AttentionShape &shape,
                        << op.getValueFactors().size() << " value factors";
   if (llvm::is_contained(value->output, AttentionOp::streamLabel))
     return emitError() << "the value equation keeps m: it must be summed over";
+  for (char label : {'b', 'n'})
+    if (!llvm::is_contained(value->output, label))
+      return emitError() << "the value equation sums over " << Twine(label)
+                         << ": its output must have b and n";
   bool streamed = false;
   for (auto [term, factor] : llvm::zip_equal(
            ArrayRef(value->terms).drop_front(), op.getValueFactors())) {
-    if (failed(addLabelSizes(term, factor.getType(), shape.sizes, emitError)))
+    if (failed(checkFactor(term, factor.getType(), shape.sizes, emitError)))
       return failure();
     streamed |= llvm::is_contained(term, AttentionOp::streamLabel);
   }
@@ -359,12 +378,21 @@ LogicalResult AttentionOp::verify() {
       failed(
           checkRowOperand(*this, "sinks", getSinkLabels(), getSinks(), *shape)))
     return failure();
+  // attention_c11
+  for (auto [i, factor] : llvm::enumerate(getScoreFactors())) {
+    Operation *def = factor.getDefiningOp();
+    if (def && def->getBlock() == (*this)->getBlock() &&
+        !def->isBeforeInBlock(*this))
+      return emitOpError("score factor ")
+             << i << " is not computed before the attention: a score cannot "
+             << "depend on the value side";
+  }
   // attention_c9
   if (getSinks() && getNormalizer() != Normalizer::Softmax)
     return emitOpError("has sinks, but no softmax that they take part in");
   if (getSlopes() && !getCausal())
     return emitOpError("has slopes but is not causal");
-  // attention_c10
+  // attention_c12
   if (getAncestors()) {
     if (failed(checkRank(getAncestors(), "ancestors", 2, emitError)) ||
         failed(addLabelSizes("bn", getAncestors().getType(), shape->sizes,

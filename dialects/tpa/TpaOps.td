@@ -191,7 +191,7 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
     - (C2) every score equation has the same output labels, m the last of them,
       b the first, and n among them
     - (C3) the value equation's first term is the score output, it has one more
-      term per value operand, and m is not in its output
+      term per value operand, and b and n, but not m, are in its output
     - (C4) sizes of equal labels agree over all equations
     - (C5) some value factor has the label m
     - (C6) positions has rank 1 and the batch size of the scores; it is given
@@ -200,7 +200,11 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
     - (C8) slopes and sinks are stated with their labels, which are labels of the
       scores other than b, n and m, and have these labels' sizes
     - (C9) sinks need the softmax normaliser, slopes need causal
-    - (C10) ancestors has the sizes of b and n, at most 64 of n; it needs causal
+    - (C10) no factor has both n and m: what is cached of a key cannot depend on
+      a query
+    - (C11) score factors are computed before the attention: a score cannot
+      depend on the value side
+    - (C12) ancestors has the sizes of b and n, at most 64 of n; it needs causal
       and goes without window and slopes, whose distances count cache slots
 
     ```mlir

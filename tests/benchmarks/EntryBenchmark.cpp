@@ -67,7 +67,62 @@ double readBandwidth(ThreadPool &pool) {
   return best;
 }
 
-/// An input of the entry's shape: positions where told, small numbers elsewhere.
+/// Chains of dependent multiply-adds, enough of them to keep the units busy.
+template <typename Vector, int chains>
+[[gnu::always_inline]] inline float multiplyAdds(int64_t steps, float start) {
+  Vector sums[chains];
+  for (int i = 0; i < chains; ++i)
+    sums[i] = Vector{} + (start + float(i));
+  const Vector factor = Vector{} + 0.999f, term = Vector{} + 0.001f;
+  for (int64_t step = 0; step < steps; ++step)
+    for (int i = 0; i < chains; ++i)
+      sums[i] = sums[i] * factor + term;
+  float total = 0;
+  for (const Vector &sum : sums)
+    for (size_t lane = 0; lane < sizeof(Vector) / sizeof(float); ++lane)
+      total += sum[lane];
+  return total;
+}
+
+constexpr int kChains512 = 24, kChains256 = 12; // Of 32 and 16 registers.
+
+[[gnu::target("avx512f")]] float multiplyAdds512(int64_t steps, float start) {
+  using Vector [[gnu::vector_size(64)]] = float;
+  return multiplyAdds<Vector, kChains512>(steps, start);
+}
+
+[[gnu::target("avx2,fma")]] float multiplyAdds256(int64_t steps, float start) {
+  using Vector [[gnu::vector_size(32)]] = float;
+  return multiplyAdds<Vector, kChains256>(steps, start);
+}
+
+/// Floating-point operations a second of all threads together, of f32
+/// multiply-adds as wide as the CPU has them.
+double multiplyAddPeak(ThreadPool &pool) {
+  constexpr int64_t kSteps = 20000;
+  bool is512 = __builtin_cpu_supports("avx512f");
+  double perStep = 2.0 * (is512 ? kChains512 * 16 : kChains256 * 8);
+  int64_t count = 16 * pool.threads();
+  std::vector<float> results(count);
+  double best = 0;
+  for (int pass = 0; pass < 6; ++pass) {
+    double start = now();
+    pool.parallelFor(count, [&](int64_t i) {
+      results[i] = is512 ? multiplyAdds512(kSteps, float(i))
+                         : multiplyAdds256(kSteps, float(i));
+    });
+    double seconds = now() - start;
+    // What nothing reads would not be computed.
+    for (float result : results)
+      if (!(result > 0))
+        return 0;
+    best = std::max(best, perStep * kSteps * count / seconds);
+  }
+  return best;
+}
+
+/// An input of the entry's shape: positions where told, small numbers
+/// elsewhere.
 struct Input {
   std::vector<char> bytes;
   TensorView view;
@@ -141,7 +196,7 @@ int main(int argc, char **argv) {
   if (!status.ok())
     return fail(status.message());
 
-  double bandwidth = readBandwidth(pool);
+  double bandwidth = readBandwidth(pool), peak = multiplyAddPeak(pool);
   int repetitions = argc > 5 ? std::atoi(argv[5]) : 20;
   double best = 1e30;
   int64_t bytes = 0, flops = 0;
@@ -166,15 +221,18 @@ int main(int argc, char **argv) {
       return fail(status.message());
   }
   bandwidth = std::max(bandwidth, readBandwidth(pool));
+  peak = std::max(peak, multiplyAddPeak(pool));
   std::vector<std::string> dispatches;
   for (size_t i = 0; i < count; ++i)
     dispatches.push_back(
         absl::StrCat("[\"", program.entries[entry].dispatches[i].label, "\", ",
                      seconds[i], "]"));
   std::printf("{\"seconds\": %.9g, \"bytes\": %lld, \"flops\": %lld, "
-              "\"bandwidth\": %.9g, \"share\": %.4f, \"dispatches\": [%s]}\n",
+              "\"bandwidth\": %.9g, \"share\": %.4f, \"peak\": %.9g, "
+              "\"roofline_share\": %.4f, \"dispatches\": [%s]}\n",
               best, (long long)bytes, (long long)flops, bandwidth,
-              bytes / best / bandwidth,
+              bytes / best / bandwidth, peak,
+              std::max(bytes / bandwidth, flops / peak) / best,
               absl::StrJoin(dispatches, ", ").c_str());
   return 0;
 }

@@ -1,9 +1,10 @@
-"""Decode attention alone, cold, against the read bandwidth of the same run and against other forms.
+"""Decode attention alone, against bandwidth and peak of the same run, over many lengths and against other forms.
 
 usage: attention.py <tpa-opt> <entry_benchmark> [keys]
 
 Prints Markdown. A cache of [keys] keys (65536) is far larger than the processor's, so every run reads it from
-memory. Every line is the best of its runs; lines that are compared are measured one after the other.
+memory. Every line is the best of its runs; lines that are compared are measured one after the other. The roofline
+is the longer of bytes over bandwidth and FLOPs over the peak of f32 multiply-adds, measured on as many threads.
 """
 
 import json
@@ -11,6 +12,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 TPA = """
 exec.buffer input @decode.positions : tensor<1xi32> {{range = array<i64: 0, {m}>}}
@@ -63,41 +65,90 @@ exec.entry @decode scalars ["m"] maxima [{m}] {{
 """
 
 CASES = [("TPA, H = 34", TPA, 34), ("TPA, H = 47", TPA, 47), ("MHA, 12 heads", MHA, 12)]
+LENGTHS = [1024, 4096, 16384, 65536, 131072]
+ATTENTIONS = pathlib.Path(__file__).absolute().parents[2] / "models/attention"
+COMPILE_BOUND = 10  # Seconds.
+MODEL = """
+t6.model @model uses @{attention} {{
+  vocab = 50304, layers = 12, width = 768, ffn = 2048, context_length = 1024,
+  sizes = {{H = 12, D = 64, R_Q = 6, R_K = 2, R_V = 2, R_KV = 2, X = 16, Y = 4, G = 4, J = 3, L = 128, L_Q = 96, P = 32,
+           E = 64}}}}
+"""
+
+
+class Benchmark:
+    def __init__(self, tpa_opt, entry_benchmark, folder):
+        self.tpa_opt, self.entry_benchmark, self.folder = tpa_opt, entry_benchmark, folder
+
+    def compile(self, text, *flags):
+        source = pathlib.Path(self.folder, "attention.mlir")
+        source.write_text(text)
+        artifact = str(source.with_suffix(".t6x"))
+        subprocess.run([self.tpa_opt, source, "-o", artifact, *flags], check=True)
+        return artifact
+
+    def attention(self, template, heads, dtype, keys, *flags):
+        return self.compile(template.format(m=keys, h=heads, t=dtype), "--compile-from=entries", *flags)
+
+    def measure(self, artifact, position, threads):
+        out = subprocess.run([self.entry_benchmark, artifact, "decode", str(position), str(threads), "15"],
+                             check=True, capture_output=True, text=True).stdout
+        return json.loads(out)
+
+
+def forms(bench, keys):
+    seconds = {}
+    print(f"Decode attention over {keys} keys, D = 64, ranks (6, 2, 2), cold\n")
+    print("| attention | cache | threads | ns a key | GB/s | of read bandwidth | GFLOP/s | of peak | of roofline |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for dtype in "f32", "bf16":
+        for name, template, heads in CASES:
+            artifact = bench.attention(template, heads, dtype, keys)
+            for threads in 1, 2:
+                run = bench.measure(artifact, keys - 1, threads)
+                seconds[name, dtype, threads] = run["seconds"]
+                rate = run["flops"] / run["seconds"]
+                print(f"| {name} | {dtype} | {threads} | {run['seconds'] / keys * 1e9:.1f} "
+                      f"| {run['bytes'] / run['seconds'] / 1e9:.1f} | {run['share']:.0%} "
+                      f"| {rate / 1e9:.0f} | {rate / run['peak']:.0%} | {run['roofline_share']:.0%} |", flush=True)
+    print("\n| comparison, 2 threads | ratio |\n| --- | ---: |")
+    for dtype in "f32", "bf16":
+        ratio = seconds["MHA, 12 heads", dtype, 2] / seconds["TPA, H = 34", dtype, 2]
+        print(f"| TPA (H = 34) against MHA (12 heads), {dtype} | {ratio:.2f} x |")
+    half = min(keys, 32768)
+    fused, unfused = (bench.measure(bench.attention(TPA, 34, "f32", keys, f"--fuse={fuse}"), half - 1, 2)["seconds"]
+                      for fuse in ("on", "off"))
+    print(f"| fused against the einsum chain of the same compiler, f32, {half} keys | {unfused / fused:.2f} x |")
+
+
+def lengths(bench):
+    """One artifact, its cache filled to other lengths: time should be linear in them, without a cliff."""
+    print("\nTPA, H = 34: ns a key, over how many keys there are; short caches stay in the processor's\n")
+    print("| cache | threads | " + " | ".join(map(str, LENGTHS)) + " |\n| --- |" + " ---: |" * (1 + len(LENGTHS)))
+    for dtype in "f32", "bf16":
+        artifact = bench.attention(TPA, 34, dtype, LENGTHS[-1])
+        for threads in 1, 2:
+            cells = [f"{bench.measure(artifact, keys - 1, threads)['seconds'] / keys * 1e9:.1f}" for keys in LENGTHS]
+            print(f"| {dtype} | {threads} | {' | '.join(cells)} |", flush=True)
+
+
+def compile_times(bench):
+    print(f"\nSeconds to compile a model of 12 layers with each function of models/attention, at most {COMPILE_BOUND}\n")
+    print("| function | seconds |\n| --- | ---: |")
+    for path in sorted(ATTENTIONS.glob("*.mlir")):
+        start = time.monotonic()
+        bench.compile(MODEL.format(attention=path.stem))
+        seconds = time.monotonic() - start
+        print(f"| {path.stem} | {seconds:.2f}{' (too long)' if seconds > COMPILE_BOUND else ''} |", flush=True)
 
 
 def main():
-    tpa_opt, entry_benchmark = sys.argv[1:3]
     keys = int(sys.argv[3]) if len(sys.argv) > 3 else 65536
-    seconds = {}
     with tempfile.TemporaryDirectory() as folder:
-        def measure(template, heads, dtype, threads, *flags, position=keys - 1):
-            source = pathlib.Path(folder, "attention.mlir")
-            source.write_text(template.format(m=keys, h=heads, t=dtype))
-            artifact = str(source.with_suffix(".t6x"))
-            subprocess.run([tpa_opt, source, "--compile-from=entries", "-o", artifact, *flags], check=True)
-            out = subprocess.run([entry_benchmark, artifact, "decode", str(position), str(threads), "15"],
-                                 check=True, capture_output=True, text=True).stdout
-            return json.loads(out)
-
-        print(f"Decode attention over {keys} keys, D = 64, ranks (6, 2, 2), cold\n")
-        print("| attention | cache | threads | ns a key | GB/s | of read bandwidth | GFLOP/s |")
-        print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
-        for dtype in "f32", "bf16":
-            for name, template, heads in CASES:
-                for threads in 1, 2:
-                    run = measure(template, heads, dtype, threads)
-                    seconds[name, dtype, threads] = run["seconds"]
-                    print(f"| {name} | {dtype} | {threads} | {run['seconds'] / keys * 1e9:.1f} "
-                          f"| {run['bytes'] / run['seconds'] / 1e9:.1f} | {100 * run['share']:.0f} % "
-                          f"| {run['flops'] / run['seconds'] / 1e9:.0f} |", flush=True)
-        print("\n| comparison, 2 threads | ratio |\n| --- | ---: |")
-        for dtype in "f32", "bf16":
-            ratio = seconds["MHA, 12 heads", dtype, 2] / seconds["TPA, H = 34", dtype, 2]
-            print(f"| TPA (H = 34) against MHA (12 heads), {dtype} | {ratio:.2f} x |")
-        half = min(keys, 32768) - 1
-        fused = measure(TPA, 34, "f32", 2, position=half)["seconds"]
-        unfused = measure(TPA, 34, "f32", 2, "--fuse=off", position=half)["seconds"]
-        print(f"| fused against the einsum chain of the same compiler, f32, {half + 1} keys | {unfused / fused:.2f} x |")
+        bench = Benchmark(*sys.argv[1:3], folder)
+        forms(bench, keys)
+        lengths(bench)
+        compile_times(bench)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds, measures, and prints the benchmark's tables as Markdown. Takes about five minutes; nothing else should run.
+# Builds, measures, and prints the benchmark's tables as Markdown. Takes about eight minutes; nothing else should run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

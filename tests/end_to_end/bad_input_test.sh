@@ -17,6 +17,24 @@ printf 't6.model @x uses @tpa {\n  vocab = 3, layers = \n}\n' >malformed.mlir
 compile 1 '^malformed.mlir:2:[0-9]+: error: expected' malformed.mlir
 printf '\nt6.model @x uses @other {vocab = 3, layers = 1, width = 16, ffn = 16, context_length = 4, sizes = {H = 2, D = 8}}\n' >unknown.mlir
 compile 1 '^unknown.mlir:2:1: error: .*@other.*the library has .*tpa' unknown.mlir
+attention() { # pattern score value key [operand]: a function that cannot be an attention, refused at its own line
+  cat >own.mlir <<M
+t6.model @own uses @f {
+  vocab = 50, layers = 1, width = 24, ffn = 32, context_length = 64, sizes = {}}
+func.func @f(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> {
+  %k = tpa.einsum "$4"(%x, %x) : tensor<?x?x?xf32>, tensor<?x?x?xf32>
+  %o = tpa.attention ["$2"](%x, ${5:-%k}) value "$3"(%x) at %pos {causal}
+      : (tensor<?x?x?xf32>, tensor<?x?x?xf32>), (tensor<?x?x?xf32>), tensor<?xi32>
+  return %o : tensor<?x?x?xf32>
+}
+M
+  compile 1 "^own.mlir:$1" own.mlir
+}
+attention '5:8: error: .*label .d. of equation "bnd,bmz->bnm" is unknown' 'bnd,bmz->bnm' 'bnm,bme->bne' 'bnd,bnd->bnd'
+attention '5:8: error: .*no factor .* has the key index m' 'bnd,bnd->bnm' 'bnm,bme->bne' 'bnd,bnd->bnd'
+attention '5:8: error: .*no value factor has the key index m' 'bnd,bmd->bnm' 'bnm,bne->bne' 'bnd,bnd->bnd'
+attention '5:8: error: .*cannot depend on the value side' 'bnd,bmd->bnm' 'bnm,bme->bne' 'bnd,bnd->bnd' %o
+attention '4:8: error: .*pairs tokens.*what is cached' 'bnd,bmd->bnm' 'bnm,bme->bne' 'bnd,bmd->bmd'
 : >empty.mlir
 compile 1 '^empty.mlir:.*nothing to run' empty.mlir
 compile 1 "cannot open input file 'absent.mlir'" absent.mlir

@@ -3,7 +3,7 @@
 A case is run at once by the entry `loss`, and in chunks of `prefill` followed by `decode`, with rows of
 different lengths. What `t6 info` says of the cache must be what the table in the functions' README says.
 
-usage: family_test.py <tpa-opt> <t6> <session> factors|heads|long|scores|special_cases|trees
+usage: family_test.py <tpa-opt> <t6> <session> <part>, one of CASES, long, special_cases or trees
 """
 
 import json
@@ -57,51 +57,63 @@ def sizes(h, d, ranks, width, **more):
 
 
 # Variant, batch, sizes, tokens of each row, of which so many are decoded one by one.
-SCORES = [
-    ("tpa", 1, sizes(47, 64, (6, 2, 2), 96), [17], 5),
-    ("tpa", 3, sizes(5, 24, (4, 3, 1), 72), [64, 1, 17], 11),
-    ("tpa_kvonly", 3, sizes(5, 24, (1, 3, 2), 72), [17, 2, 64], 9),
-    ("tpa_window", 1, sizes(1, 16, (2, 1, 3), 40), [171], 33),
-    ("tpa_window", 3, sizes(5, 24, (3, 2, 2), 56), [150, 64, 1], 20),
-    ("tpa_sinks", 1, sizes(47, 16, (6, 2, 1), 56), [1], 0),
-    ("tpa_sinks", 3, sizes(5, 128, (2, 2, 2), 72), [64, 17, 1], 13),
-    ("tpa_alibi", 1, sizes(5, 64, (5, 1, 2), 48), [64], 17),
-    ("tpa_alibi", 3, sizes(47, 24, (1, 4, 2), 64), [17, 16, 1], 6),
-    ("tpa_softcap", 1, sizes(1, 128, (3, 2, 2), 48), [17], 17),
-    ("tpa_softcap", 3, sizes(5, 16, (6, 6, 6), 120), [1, 64, 33], 16),
-    ("tpa_sigmoid", 1, sizes(5, 24, (3, 2, 4), 48), [64], 31),
-    ("tpa_sigmoid", 3, sizes(47, 16, (2, 1, 1), 64), [17, 5, 1], 5),
-    ("tpa_linear", 1, sizes(1, 64, (2, 3, 1), 80), [17], 4),
-    ("tpa_linear", 3, sizes(5, 24, (5, 2, 2), 64), [64, 17, 40], 12),
-]
-FACTORS = [
-    ("tpa_noncontextual_a", 1, sizes(47, 24, (6, 2, 3), 96), [17], 5),
-    ("tpa_noncontextual_a", 3, sizes(5, 64, (2, 1, 1), 80), [64, 1, 17], 9),
-    ("tpa_noncontextual_b", 1, sizes(5, 24, (3, 2, 4), 48), [64], 10),
-    ("tpa_noncontextual_b", 3, sizes(47, 16, (6, 1, 1), 64), [17, 9, 1], 7),
-    ("tpa_shared_b", 1, sizes(5, 128, (3, 2, 2), 48, R_KV=3), [17], 6),
-    ("tpa_shared_b", 3, sizes(47, 24, (6, 2, 2), 112, R_KV=2), [33, 1, 64], 9),
-    ("tpa_partial_rope", 1, sizes(1, 64, (1, 1, 1), 40), [64], 21),
-    ("tpa_partial_rope", 3, sizes(5, 24, (4, 2, 3), 48), [17, 1, 17], 5),
-    ("tpa_decay", 1, sizes(5, 16, (3, 2, 2), 40), [64], 8),
-    ("tpa_decay", 3, sizes(1, 24, (6, 5, 2), 40), [17, 64, 1], 10),
-]
-HEADS = [
-    ("tpa_sigmoid_a", 1, sizes(47, 16, (3, 2, 2), 48), [17], 4),
-    ("tpa_sigmoid_a", 3, sizes(5, 24, (2, 2, 3), 40), [1, 17, 64], 8),
-    ("tpa_softmax_a", 1, sizes(5, 64, (3, 2, 1), 40), [64], 7),
-    ("tpa_softmax_a", 3, sizes(47, 24, (2, 1, 2), 48), [17, 4, 1], 4),
-    ("tpa_gate", 1, sizes(1, 128, (2, 2, 2), 40), [17], 17),
-    ("tpa_gate", 3, sizes(5, 24, (4, 2, 1), 48), [64, 17, 1], 6),
-    ("tpa_sub_norm", 1, sizes(47, 16, (6, 2, 2), 48), [17], 3),
-    ("tpa_sub_norm", 3, sizes(5, 24, (2, 3, 3), 40), [1, 33, 64], 7),
-    ("tpa_third_order", 1, sizes(5, 24, (3, 2, 2), 80, X=8, Y=3), [64], 9),
-    ("tpa_third_order", 3, sizes(47, 64, (2, 1, 3), 150, X=16, Y=4), [17, 1, 9], 5),
-    ("mla", 3, {"H": 5, "D": 24, "P": 8, "E": 16, "L": 12, "L_Q": 20, "C": 40}, [64, 1, 17], 9),
-    ("mha", 3, {"H": 5, "D": 24, "C": 128}, [17, 64, 1], 6),
-    ("gqa", 3, {"G": 2, "J": 3, "D": 16, "C": 48}, [1, 17, 64], 6),
-    ("gqa", 1, {"G": 1, "J": 5, "D": 64, "C": 72}, [17], 6),
-]
+CASES = {
+    "products": [
+        ("tpa", 1, sizes(47, 64, (6, 2, 2), 96), [17], 5),
+        ("tpa", 3, sizes(5, 24, (4, 3, 1), 72), [64, 1, 17], 11),
+        ("tpa_kvonly", 3, sizes(5, 24, (1, 3, 2), 72), [17, 2, 64], 9),
+        ("tpa_window", 1, sizes(1, 16, (2, 1, 3), 40), [171], 33),
+        ("tpa_window", 3, sizes(5, 24, (3, 2, 2), 56), [150, 64, 1], 20),
+    ],
+    "biases": [
+        ("tpa_sinks", 1, sizes(47, 16, (6, 2, 1), 56), [1], 0),
+        ("tpa_sinks", 3, sizes(5, 128, (2, 2, 2), 72), [64, 17, 1], 13),
+        ("tpa_alibi", 1, sizes(5, 64, (5, 1, 2), 48), [64], 17),
+        ("tpa_alibi", 3, sizes(47, 24, (1, 4, 2), 64), [17, 16, 1], 6),
+    ],
+    "scores": [
+        ("tpa_softcap", 1, sizes(1, 128, (3, 2, 2), 48), [17], 17),
+        ("tpa_softcap", 3, sizes(5, 16, (6, 6, 6), 120), [1, 64, 33], 16),
+        ("tpa_sigmoid", 1, sizes(5, 24, (3, 2, 4), 48), [64], 31),
+        ("tpa_sigmoid", 3, sizes(47, 16, (2, 1, 1), 64), [17, 5, 1], 5),
+        ("tpa_linear", 1, sizes(1, 64, (2, 3, 1), 80), [17], 4),
+        ("tpa_linear", 3, sizes(5, 24, (5, 2, 2), 64), [64, 17, 40], 12),
+    ],
+    "factors": [
+        ("tpa_noncontextual_a", 1, sizes(47, 24, (6, 2, 3), 96), [17], 5),
+        ("tpa_noncontextual_a", 3, sizes(5, 64, (2, 1, 1), 80), [64, 1, 17], 9),
+        ("tpa_noncontextual_b", 1, sizes(5, 24, (3, 2, 4), 48), [64], 10),
+        ("tpa_noncontextual_b", 3, sizes(47, 16, (6, 1, 1), 64), [17, 9, 1], 7),
+        ("tpa_shared_b", 1, sizes(5, 128, (3, 2, 2), 48, R_KV=3), [17], 6),
+        ("tpa_shared_b", 3, sizes(47, 24, (6, 2, 2), 112, R_KV=2), [33, 1, 64], 9),
+    ],
+    "rotations": [
+        ("tpa_partial_rope", 1, sizes(1, 64, (1, 1, 1), 40), [64], 21),
+        ("tpa_partial_rope", 3, sizes(5, 24, (4, 2, 3), 48), [17, 1, 17], 5),
+        ("tpa_decay", 1, sizes(5, 16, (3, 2, 2), 40), [64], 8),
+        ("tpa_decay", 3, sizes(1, 24, (6, 5, 2), 40), [17, 64, 1], 10),
+    ],
+    "head_factors": [
+        ("tpa_sigmoid_a", 1, sizes(47, 16, (3, 2, 2), 48), [17], 4),
+        ("tpa_sigmoid_a", 3, sizes(5, 24, (2, 2, 3), 40), [1, 17, 64], 8),
+        ("tpa_softmax_a", 1, sizes(5, 64, (3, 2, 1), 40), [64], 7),
+        ("tpa_softmax_a", 3, sizes(47, 24, (2, 1, 2), 48), [17, 4, 1], 4),
+    ],
+    "outputs": [
+        ("tpa_gate", 1, sizes(1, 128, (2, 2, 2), 40), [17], 17),
+        ("tpa_gate", 3, sizes(5, 24, (4, 2, 1), 48), [64, 17, 1], 6),
+        ("tpa_sub_norm", 1, sizes(47, 16, (6, 2, 2), 48), [17], 3),
+        ("tpa_sub_norm", 3, sizes(5, 24, (2, 3, 3), 40), [1, 33, 64], 7),
+    ],
+    "heads": [
+        ("tpa_third_order", 1, sizes(5, 24, (3, 2, 2), 80, X=8, Y=3), [64], 9),
+        ("tpa_third_order", 3, sizes(47, 64, (2, 1, 3), 150, X=16, Y=4), [17, 1, 9], 5),
+        ("mla", 3, {"H": 5, "D": 24, "P": 8, "E": 16, "L": 12, "L_Q": 20, "C": 40}, [64, 1, 17], 9),
+        ("mha", 3, {"H": 5, "D": 24, "C": 128}, [17, 64, 1], 6),
+        ("gqa", 3, {"G": 2, "J": 3, "D": 16, "C": 48}, [1, 17, 64], 6),
+        ("gqa", 1, {"G": 1, "J": 5, "D": 64, "C": 72}, [17], 6),
+    ],
+}
 
 
 def seed_of(*what):
@@ -125,7 +137,7 @@ def random_weights(variant, s, layers, rng):
 
 class Family(unittest.TestCase):
     programs = None
-    session_program = ""
+    session_program = part = ""
 
     def compile(self, name, variant, s, layers, context, *flags):
         listed = ", ".join(f"{size} = {value}" for size, value in s.items() if size != "C")
@@ -188,18 +200,8 @@ class Family(unittest.TestCase):
                          4 * layers * attention_reference.VARIANTS[variant].cached(s))
         return logits
 
-    def test_scores(self):
-        for case in SCORES:
-            with self.subTest(case[0], batch=case[1]):
-                self.check_case(*case)
-
-    def test_factors(self):
-        for case in FACTORS:
-            with self.subTest(case[0], batch=case[1]):
-                self.check_case(*case)
-
-    def test_heads(self):
-        for case in HEADS:
+    def test_cases(self):
+        for case in CASES[self.part]:
             with self.subTest(case[0], batch=case[1]):
                 self.check_case(*case)
 
@@ -280,7 +282,7 @@ class Family(unittest.TestCase):
         # llama is gqa under other names.
         self.assertEqual(set(bytes_of) - {"llama"}, set(attention_reference.VARIANTS))
         self.assertEqual(bytes_of["llama"], bytes_of["gqa"])
-        for variant, _, s, *_ in SCORES + FACTORS + HEADS:
+        for variant, _, s, *_ in sum(CASES.values(), []):
             pays = all(s[rank] * (s["H"] + s["D"]) < s["H"] * s["D"] for rank in ("R_K", "R_V") if rank in s)
             if pays or variant not in {v for v, _ in rows if "(H + D)" in bytes_of[v]}:
                 stated = eval(bytes_of[variant].replace("·", "*"), {}, s)
@@ -299,7 +301,8 @@ class Family(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    tpa_opt, t6, Family.session_program, part = sys.argv[1:]
+    tpa_opt, t6, Family.session_program, Family.part = sys.argv[1:]
     Family.programs = programs.Programs(tpa_opt, t6)
-    tests = {"long": ["long", "unfused"], "special_cases": ["special_cases", "table"]}.get(part, [part])
-    unittest.main(argv=[sys.argv[0], *(f"Family.test_{test}" for test in tests)], verbosity=2)
+    tests = {"long": ["long", "unfused"], "special_cases": ["special_cases", "table"], "trees": ["trees"]}
+    chosen = tests.get(Family.part, ["cases"])
+    unittest.main(argv=[sys.argv[0], *(f"Family.test_{test}" for test in chosen)], verbosity=2)

@@ -70,5 +70,56 @@ t6.model @wide uses @f {
 func.func @f(%x: tensor<1x?x8xf32>, %pos: tensor<1xi32>) -> tensor<1x?x8xf32> {
   // expected-error@+1 {{'t6.param' op an initial value must lie in the range of f32, but is}}
   %w = t6.param "w" "C" {init = #t6.init<normal, std = 1.0e300 : f64>} : tensor<8xf32>
+  %o = tpa.attention ["bnd,bmd->bnm"](%x, %x) value "bnm,bme->bne"(%x) at %pos {causal}
+      : (tensor<1x?x8xf32>, tensor<1x?x8xf32>), (tensor<1x?x8xf32>), tensor<1xi32>
+  return %o : tensor<1x?x8xf32>
+}
+
+// -----
+
+t6.model @same_name uses @f {
+  vocab = 50, layers = 1, width = 8, ffn = 32, context_length = 64, sizes = {}}
+
+func.func @f(%x: tensor<1x?x8xf32>, %pos: tensor<1xi32>) -> tensor<1x?x8xf32> {
+  // expected-note@+1 {{the other is here}}
+  %w = t6.param "w" "C C" : tensor<8x8xf32>
+  // expected-error@+1 {{'t6.param' op "w" is the name of another parameter of the layer: each needs its own}}
+  %u = t6.param "w" "C C" : tensor<8x8xf32>
+  %o = tpa.attention ["bnd,bmd->bnm"](%x, %x) value "bnm,bme->bne"(%x) at %pos {causal}
+      : (tensor<1x?x8xf32>, tensor<1x?x8xf32>), (tensor<1x?x8xf32>), tensor<1xi32>
+  return %o : tensor<1x?x8xf32>
+}
+
+// -----
+
+t6.model @not_causal uses @f {
+  vocab = 50, layers = 1, width = 8, ffn = 32, context_length = 64, sizes = {}}
+
+func.func @f(%x: tensor<1x?x8xf32>, %pos: tensor<1xi32>) -> tensor<1x?x8xf32> {
+  // expected-error@+1 {{is not causal, but @prefill takes tokens in parts, before later ones are known: add {causal} and `at` positions, or build the entry loss alone}}
+  %o = tpa.attention ["bnd,bmd->bnm"](%x, %x) value "bnm,bme->bne"(%x)
+      : (tensor<1x?x8xf32>, tensor<1x?x8xf32>), (tensor<1x?x8xf32>)
+  return %o : tensor<1x?x8xf32>
+}
+
+// -----
+
+// expected-error@+1 {{is not instantiated: run t6-instantiate-model first}}
+t6.model @no_attention uses @f {
+  vocab = 50, layers = 1, width = 8, ffn = 32, context_length = 64, sizes = {}}
+
+func.func @f(%x: tensor<1x?x8xf32>, %pos: tensor<1xi32>) -> tensor<1x?x8xf32> {
   return %x : tensor<1x?x8xf32>
+}
+
+// -----
+
+// expected-error@+1 {{is not instantiated: run t6-instantiate-model first}}
+t6.model @no_positions uses @f {
+  vocab = 50, layers = 1, width = 8, ffn = 32, context_length = 64, sizes = {}}
+
+func.func @f(%x: tensor<1x?x8xf32>) -> tensor<1x?x8xf32> {
+  %o = tpa.attention ["bnd,bmd->bnm"](%x, %x) value "bnm,bme->bne"(%x)
+      : (tensor<1x?x8xf32>, tensor<1x?x8xf32>), (tensor<1x?x8xf32>)
+  return %o : tensor<1x?x8xf32>
 }

@@ -83,13 +83,13 @@ func.func @f(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> {
 t6.model @wrong_width uses @f {
   vocab = 50, layers = 1, width = 24, ffn = 32, context_length = 64, sizes = {H = 2, D = 8}}
 
-// expected-error@+1 {{yields 'tensor<1x?x8xf32>' for a hidden state of 'tensor<1x?x24xf32>'}}
 func.func @f(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> {
   %w = t6.param "w" "(H D) C" : tensor<?x?x?xf32>
   %q = tpa.einsum "bnc,hdc->bnhd"(%x, %w) : tensor<?x?x?xf32>, tensor<?x?x?xf32>
   %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %q) value "bhnm,bmhe->bnhe"(%q)
       : (tensor<?x?x?x?xf32>, tensor<?x?x?x?xf32>), (tensor<?x?x?x?xf32>)
   %y = tpa.einsum "bnhd->bnd"(%o) : tensor<?x?x?x?xf32>
+  // expected-error@+1 {{'func.return' op yields 'tensor<1x?x8xf32>' for a hidden state of 'tensor<1x?x24xf32>'}}
   return %y : tensor<?x?x?xf32>
 }
 

@@ -62,3 +62,28 @@ func.func @mha(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> 
   %y = tpa.einsum "bnhd,hdc->bnc"(%o, %w) : tensor<?x?x?x?xf32>, tensor<?x?x?xf32>
   return %y : tensor<?x?x?xf32>
 }
+
+// -----
+
+// A map over tokens may know where they are: by the positions.
+// CHECK-LABEL: func.func private @f
+// CHECK: tpa.index "n"
+t6.model @by_position uses @f {
+  vocab = 50, layers = 1, width = 24, ffn = 32, context_length = 64, sizes = {}}
+
+func.func @f(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> {
+  %k = tpa.map "bnd->bnd"(%x) {
+  ^bb0(%e: f32):
+    %b = tpa.index "b"
+    %n = tpa.index "n"
+    %start = tensor.extract %pos[%b] : tensor<?xi32>
+    %0 = arith.index_cast %n : index to i32
+    %1 = arith.addi %start, %0 : i32
+    %2 = arith.sitofp %1 : i32 to f32
+    %3 = arith.mulf %e, %2 : f32
+    tpa.yield %3 : f32
+  } : tensor<?x?x?xf32>
+  %o = tpa.attention ["bnd,bmd->bnm"](%x, %k) value "bnm,bme->bne"(%x) at %pos {causal}
+      : (tensor<?x?x?xf32>, tensor<?x?x?xf32>), (tensor<?x?x?xf32>), tensor<?xi32>
+  return %o : tensor<?x?x?xf32>
+}

@@ -259,7 +259,62 @@ func.func @attention_c9_slopes(%q: tensor<1x3x4x2xf32>, %s: tensor<4xf32>) {
 
 // -----
 
-func.func @attention_c10_rank(%q: tensor<1x3x4x2xf32>, %k: tensor<1x?x4x2xf32>, %p: tensor<1xi32>, %a: tensor<3xi64>) {
+func.func @attention_c1_no_key(%q: tensor<1x3x4x2xf32>) {
+  // expected-error @below {{no factor of score equation "bnhd,bnhd->bhnm" has the key index m}}
+  %o = tpa.attention ["bnhd,bnhd->bhnm"](%q, %q) value "bhnm,bmhe->bnhe"(%q)
+      : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_c3_query(%q: tensor<1x3x4x2xf32>) {
+  // expected-error @below {{the value equation sums over n: its output must have b and n}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %q) value "bhnm,bmhe->bhe"(%q)
+      : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_c10_score(%q: tensor<1x3x4x2xf32>, %k: tensor<1x3x3x2xf32>) {
+  // expected-error @below {{factor "bnmd" has the query index n and the key index m: what is cached of a key cannot depend on a query}}
+  %o = tpa.attention ["bnhd,bnmd->bhnm"](%q, %k) value "bhnm,bmhe->bnhe"(%q)
+      : (tensor<1x3x4x2xf32>, tensor<1x3x3x2xf32>), (tensor<1x3x4x2xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_c10_value(%q: tensor<1x3x4x2xf32>, %k: tensor<1x3x3x2xf32>) {
+  // expected-error @below {{factor "bnme" has the query index n and the key index m}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %q) value "bhnm,bnme->bnhe"(%k)
+      : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x3x2xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_c11(%q: tensor<1x3x4x2xf32>) {
+  // expected-error @below {{'tpa.attention' op score factor 1 is not computed before the attention: a score cannot depend on the value side}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %o) value "bhnm,bmhe->bnhe"(%q)
+      : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_c11_later(%q: tensor<1x3x4x2xf32>) {
+  // expected-error @below {{'tpa.attention' op score factor 0 is not computed before the attention}}
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%l, %q) value "bhnm,bmhe->bnhe"(%q)
+      : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>)
+  %l = tpa.einsum "bnhe->bnhe"(%o) : tensor<1x3x4x2xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c12_rank(%q: tensor<1x3x4x2xf32>, %k: tensor<1x?x4x2xf32>, %p: tensor<1xi32>, %a: tensor<3xi64>) {
   // expected-error @below {{'tpa.attention' op ancestors must have rank 2, but is 'tensor<3xi64>'}}
   %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %k) value "bhnm,bmhe->bnhe"(%k) at %p ancestors %a {causal}
       : (tensor<1x3x4x2xf32>, tensor<1x?x4x2xf32>), (tensor<1x?x4x2xf32>), tensor<1xi32> ancestors tensor<3xi64>
@@ -268,7 +323,7 @@ func.func @attention_c10_rank(%q: tensor<1x3x4x2xf32>, %k: tensor<1x?x4x2xf32>, 
 
 // -----
 
-func.func @attention_c10_size(%q: tensor<1x3x4x2xf32>, %k: tensor<1x?x4x2xf32>, %p: tensor<1xi32>, %a: tensor<1x4xi64>) {
+func.func @attention_c12_size(%q: tensor<1x3x4x2xf32>, %k: tensor<1x?x4x2xf32>, %p: tensor<1xi32>, %a: tensor<1x4xi64>) {
   // expected-error @below {{'tpa.attention' op label 'n' has size 3 in one operand and 4 in another}}
   %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %k) value "bhnm,bmhe->bnhe"(%k) at %p ancestors %a {causal}
       : (tensor<1x3x4x2xf32>, tensor<1x?x4x2xf32>), (tensor<1x?x4x2xf32>), tensor<1xi32> ancestors tensor<1x4xi64>
@@ -277,7 +332,7 @@ func.func @attention_c10_size(%q: tensor<1x3x4x2xf32>, %k: tensor<1x?x4x2xf32>, 
 
 // -----
 
-func.func @attention_c10_bits(%q: tensor<1x65x4x2xf32>, %k: tensor<1x?x4x2xf32>, %p: tensor<1xi32>, %a: tensor<1x65xi64>) {
+func.func @attention_c12_bits(%q: tensor<1x65x4x2xf32>, %k: tensor<1x?x4x2xf32>, %p: tensor<1xi32>, %a: tensor<1x65xi64>) {
   // expected-error @below {{'tpa.attention' op has ancestors of 65 queries, but a mask holds 64 bits}}
   %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %k) value "bhnm,bmhe->bnhe"(%k) at %p ancestors %a {causal}
       : (tensor<1x65x4x2xf32>, tensor<1x?x4x2xf32>), (tensor<1x?x4x2xf32>), tensor<1xi32> ancestors tensor<1x65xi64>
@@ -286,7 +341,7 @@ func.func @attention_c10_bits(%q: tensor<1x65x4x2xf32>, %k: tensor<1x?x4x2xf32>,
 
 // -----
 
-func.func @attention_c10_unknown(%q: tensor<1x?x4x2xf32>, %k: tensor<1x?x4x2xf32>, %p: tensor<1xi32>, %a: tensor<1x?xi64>) {
+func.func @attention_c12_unknown(%q: tensor<1x?x4x2xf32>, %k: tensor<1x?x4x2xf32>, %p: tensor<1xi32>, %a: tensor<1x?xi64>) {
   // expected-error @below {{'tpa.attention' op has ancestors of an unknown number of queries, but a mask holds 64 bits}}
   %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %k) value "bhnm,bmhe->bnhe"(%k) at %p ancestors %a {causal}
       : (tensor<1x?x4x2xf32>, tensor<1x?x4x2xf32>), (tensor<1x?x4x2xf32>), tensor<1xi32> ancestors tensor<1x?xi64>
@@ -295,7 +350,7 @@ func.func @attention_c10_unknown(%q: tensor<1x?x4x2xf32>, %k: tensor<1x?x4x2xf32
 
 // -----
 
-func.func @attention_c10_window(%q: tensor<1x3x4x2xf32>, %k: tensor<1x?x4x2xf32>, %p: tensor<1xi32>, %a: tensor<1x3xi64>) {
+func.func @attention_c12_window(%q: tensor<1x3x4x2xf32>, %k: tensor<1x?x4x2xf32>, %p: tensor<1xi32>, %a: tensor<1x3xi64>) {
   // expected-error @below {{'tpa.attention' op has ancestors, but is not causal or has a window or slopes}}
   %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %k) value "bhnm,bmhe->bnhe"(%k) at %p ancestors %a {causal, window = 8 : i64}
       : (tensor<1x3x4x2xf32>, tensor<1x?x4x2xf32>), (tensor<1x?x4x2xf32>), tensor<1xi32> ancestors tensor<1x3xi64>
