@@ -50,15 +50,17 @@ def ContractPairwise : Pass<"tpa-contract-pairwise", "mlir::ModuleOp"> {
   let summary = "split einsums into contractions of two operands, cheapest order first";
   let description = [{
     Exact: dynamic programming over subsets of operands, at most 12 of them. The
-    cost of a contraction is its floating-point operations plus the bytes of its
-    result, written once and read once, at the machine balance (flops per byte).
-    Dynamic sizes count as `dynamic-size`.
+    cost of a contraction is the time of its floating-point operations and that of
+    its result's bytes, written once and read once, at the target's rates
+    (CostModel.h). Dynamic sizes count as `dynamic-size`.
 
     Example: tests/compiler/einsum/contract-pairwise.mlir
   }];
   let options = [
-    Option<"balance", "balance", "double", "12.0",
-           "Floating-point operations that take as long as moving one byte">,
+    Option<"targetName", "target", "std::string", "\"cpu\"",
+           "Whose rates decide: cpu or sm_80">,
+    Option<"balance", "balance", "double", "0.0",
+           "Floating-point operations that take as long as moving one byte; 0 is the target's">,
     Option<"dynamicSize", "dynamic-size", "int64_t", "1024",
            "Size assumed for dynamic dimensions">];
   let statistics = [Statistic<"numContractions", "contractions", "Pairwise einsums made">];
