@@ -178,6 +178,9 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
     share of a softmax and gives nothing. Each states the labels of the scores
     that index it.
 
+    What a cache holds is the compiler's choice, a cut through what the factors
+    with m are made of. `pin_cache` pins it to these factors as they are written.
+
     Constraints:
     - (C1) the score equations have one term per score operand together, and
       each is a well-formed einsum of its operands
@@ -193,6 +196,8 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
     - (C8) slopes and sinks are stated with their labels, which are labels of the
       scores other than b, n and m, and have these labels' sizes
     - (C9) sinks need the softmax normaliser, slopes need causal
+    - (C10) under pin_cache every factor with the label m has b and m first, as a
+      cache is laid out
 
     ```mlir
     %o = tpa.attention ["bnrh,bnrd,bmsh,bmsd->bhnm"](%aq, %bq, %ak, %bk)
@@ -212,7 +217,8 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
                        UnitAttr:$causal,
                        OptionalAttr<I64Attr>:$window,
                        OptionalAttr<F64Attr>:$softcap,
-                       DefaultValuedAttr<Tpa_NormalizerAttr, "Normalizer::Softmax">:$normalizer);
+                       DefaultValuedAttr<Tpa_NormalizerAttr, "Normalizer::Softmax">:$normalizer,
+                       UnitAttr:$pin_cache);
   let results = (outs Tpa_FloatTensor:$result);
   let assemblyFormat = [{
     $scores `(` $score_factors `)` `value` $value `(` $value_factors `)`

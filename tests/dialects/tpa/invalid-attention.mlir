@@ -256,3 +256,12 @@ func.func @attention_c9_slopes(%q: tensor<1x3x4x2xf32>, %s: tensor<4xf32>) {
       : (tensor<1x3x4x2xf32>, tensor<1x3x4x2xf32>), (tensor<1x3x4x2xf32>) slopes tensor<4xf32>
   return
 }
+
+// -----
+
+func.func @attention_c10(%q: tensor<1x3x4x2xf32>, %k: tensor<1x4x?x2xf32>) {
+  // expected-error @below {{'tpa.attention' op pins the cache to a factor read as "bhmd": b and m must be its first labels}}
+  %o = tpa.attention ["bnhd,bhmd->bhnm"](%q, %k) value "bhnm,bhme->bnhe"(%k) {pin_cache}
+      : (tensor<1x3x4x2xf32>, tensor<1x4x?x2xf32>), (tensor<1x4x?x2xf32>)
+  return
+}
