@@ -29,6 +29,12 @@ struct ContractPairwise : tpa::impl::ContractPairwiseBase<ContractPairwise> {
   using Base::Base;
 
   void runOnOperation() override {
+    FailureOr<CostModel> found = CostModel::find(getOperation(), targetName);
+    if (failed(found))
+      return signalPassFailure();
+    target = *found;
+    if (balance > 0)
+      target.memoryBytes = target.vectorFlops / balance;
     SmallVector<EinsumOp> einsums;
     getOperation().walk([&](EinsumOp op) {
       if (op.getOperands().size() > 2)
@@ -52,19 +58,18 @@ struct ContractPairwise : tpa::impl::ContractPairwiseBase<ContractPairwise> {
       if (failed(addLabelSizes(term, operand.getType(), sizes,
                                [&] { return op.emitOpError(); })))
         return failure();
-    ContractionCost model;
-    model.balance = balance;
-    model.dynamicSize = dynamicSize;
-    ContractionSearch search(equation, sizes, model);
+    ContractionSetting setting;
+    setting.dynamicSize = dynamicSize;
+    ContractionSearch search(equation, sizes, target, setting);
     OpBuilder builder(op);
     Value result = emit(builder, op, search, search.fullSet());
-    const ContractionSearch::Plan &best = search.plan(search.fullSet());
+    ContractionFigures best = search.figures();
     remark::passed(
         op.getLoc(),
         remark::RemarkOpts::name("contraction-order").category("tpa"))
         << remark::metric("equation", op.getEquation())
         << remark::metric("flops", best.flops)
-        << remark::metric("cost", best.cost);
+        << remark::metric("bytes", best.bytes);
     op.replaceAllUsesWith(result);
     op.erase();
     return success();
@@ -87,6 +92,8 @@ struct ContractPairwise : tpa::impl::ContractPairwiseBase<ContractPairwise> {
     return EinsumOp::create(builder, op.getLoc(), pair.str(),
                             ValueRange{left, right}, APFloat(scale));
   }
+
+  CostModel target;
 };
 
 } // namespace

@@ -16,16 +16,29 @@ include "mlir/Pass/PassBase.td"
 def ComposeAttention : Pass<"tpa-compose-attention", "mlir::ModuleOp"> {
   let summary = "write attention over the factors of its queries, keys and values";
   let description = [{
-    Substitutes an einsum or materialize that produces an operand of
-    `tpa.attention` into the equation. On the key and value side this moves the
-    cut at which a cache holds tokens: it is done where the producer's operands
-    take fewer bytes per token than its result. On the query side it is done for
-    contractions of activations alone, so that factors stay apart and the
-    contraction order may choose; projections by parameters stay ahead.
-    Idempotent.
+    Key and value sides are a graph from the hidden state to the loop over m:
+    everything left of a cut through it is computed once, when a token arrives and
+    the cut's tensors are cached, everything right of it at every step. A cut may lie
+    at any operand of the equations (einsum, materialize, factorize, linear) that
+    lead to an operand of `tpa.attention`; what is no equation, such as a rotation or
+    a norm, stays left of it. All cuts are tried. The chosen one takes a step least
+    time for a token: its bytes at the memory's rate, with parameters that the loop
+    would read, and the arithmetic of the cheapest contraction orders (CostModel.h).
+    So a cut with fewer bytes wins where its extra arithmetic takes less than the
+    memory time that it saves; of equals, that with fewer bytes. Substituting the
+    equations right of the cut makes its tensors the operands of the attention. The
+    remark `cache-cut` lists the cuts with their bytes and operations. `pin_cache`
+    keeps the operands as they are.
+
+    On the query side, equations of activations alone are substituted, so that
+    factors stay apart and the contraction order may choose; projections by
+    parameters stay ahead. Idempotent.
 
     Example: tests/compiler/einsum/compose-attention.mlir
   }];
+  let options = [
+    Option<"targetName", "target", "std::string", "\"cpu\"",
+           "Whose rates decide: cpu or sm_80">];
   let statistics = [Statistic<"numComposed", "composed", "Operands composed">];
   let dependentDialects = ["::tpa::TpaDialect"];
 }
@@ -50,15 +63,17 @@ def ContractPairwise : Pass<"tpa-contract-pairwise", "mlir::ModuleOp"> {
   let summary = "split einsums into contractions of two operands, cheapest order first";
   let description = [{
     Exact: dynamic programming over subsets of operands, at most 12 of them. The
-    cost of a contraction is its floating-point operations plus the bytes of its
-    result, written once and read once, at the machine balance (flops per byte).
-    Dynamic sizes count as `dynamic-size`.
+    cost of a contraction is the time of its floating-point operations and that of
+    its result's bytes, written once and read once, at the target's rates
+    (CostModel.h). Dynamic sizes count as `dynamic-size`.
 
     Example: tests/compiler/einsum/contract-pairwise.mlir
   }];
   let options = [
-    Option<"balance", "balance", "double", "12.0",
-           "Floating-point operations that take as long as moving one byte">,
+    Option<"targetName", "target", "std::string", "\"cpu\"",
+           "Whose rates decide: cpu or sm_80">,
+    Option<"balance", "balance", "double", "0.0",
+           "Floating-point operations that take as long as moving one byte; 0 is the target's">,
     Option<"dynamicSize", "dynamic-size", "int64_t", "1024",
            "Size assumed for dynamic dimensions">];
   let statistics = [Statistic<"numContractions", "contractions", "Pairwise einsums made">];

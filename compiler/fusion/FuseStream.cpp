@@ -7,9 +7,8 @@
 // Fuses chains of einsums over the keys into one pass over blocks of them.
 //
 
-#include "compiler/einsum/ContractionSearch.h"
-#include "compiler/fusion/DeferFactors.h"
 #include "compiler/fusion/Passes.h"
+#include "compiler/fusion/StreamForm.h"
 #include "dialects/tpa/TpaDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -42,7 +41,8 @@ struct Refusal {
 };
 
 struct Options {
-  int64_t block, queryBlock, splits;
+  StreamShape shape;
+  int64_t splits;
 };
 
 /// A tensor that the stream reads, under the labels by which it is read. The
@@ -101,8 +101,6 @@ private:
   void cloneEinsum(EinsumOp op, StringRef result);
   void cloneMap(MapOp op);
   void cloneOps();
-  void remarkOnOrder(EinsumOp op, const Equation &eq,
-                     const ContractionSearch &search);
   /// The body belongs to no operation yet.
   OpBuilder atEndOfBody() {
     OpBuilder builder(root.getContext());
@@ -328,6 +326,13 @@ LogicalResult Chain::checkSizes() {
                     "make the sizes of heads, ranks and features static");
   if (!sizes.contains(keyLabel))
     return refuse("sizes-unknown", "no input carries the keys", "");
+  for (auto &[op, equation] : equations)
+    if (isa<EinsumOp>(op) &&
+        equation.terms.size() > ContractionSearch::mostOperands)
+      return refuse("too-many-operands",
+                    "an einsum has more operands than the search for its "
+                    "order takes",
+                    "split its equation");
   return success();
 }
 
@@ -366,19 +371,6 @@ std::string Chain::layout(StringRef labels,
   return lane ? front + key + middle + lane : front + middle + key;
 }
 
-void Chain::remarkOnOrder(EinsumOp op, const Equation &eq,
-                          const ContractionSearch &search) {
-  double keys = options.block;
-  remark::analysis(
-      op.getLoc(),
-      remark::RemarkOpts::name("contraction-order").category("tpa"))
-      << remark::metric("equation", eq.str())
-      << remark::metric("flopsPerKey",
-                        search.plan(search.fullSet()).flops / keys)
-      << remark::metric("leftToRightFlopsPerKey",
-                        search.leftToRightFlops() / keys);
-}
-
 /// The stream body's value for a value outside: what the chain computes, or an
 /// input.
 Value Chain::inside(Value outer, StringRef labels) {
@@ -403,18 +395,9 @@ Value Chain::inside(Value outer, StringRef labels) {
 void Chain::cloneEinsum(EinsumOp op, StringRef result) {
   Location loc = op.getLoc();
   const Equation &eq = equations[op];
-  ContractionCost model;
-  model.balance =
-      0.5; // Intermediates of a block stay in the first-level cache.
-  model.stream = keyLabel;
-  model.hoistedShare = 1.0 / 64;
-  LabelSizes blockSizes = sizes;
-  blockSizes[keyLabel] = options.block;
-  if (ShapedType::isDynamic(blockSizes[queryLabel]))
-    blockSizes[queryLabel] = options.queryBlock;
-  ContractionSearch search(eq, blockSizes, model);
+  ContractionSearch search = searchStream(op, eq, sizes, options.shape);
   if (eq.terms.size() > 2)
-    remarkOnOrder(op, eq, search);
+    remarkOnForm(op, eq, sizes, search, options.shape);
 
   OpBuilder before(root), within = atEndOfBody();
   double scale = op.getScale().convertToDouble();
@@ -587,8 +570,9 @@ Value Chain::build() {
   for (StringRef out : outs)
     initial.push_back(makeOut(b, out, splits));
   std::string text = llvm::join(terms, ",") + "->" + llvm::join(outs, ",");
-  auto stream = StreamOp::create(b, loc, TypeRange(ValueRange(initial)), text,
-                                 operands, initial, options.block, splits);
+  auto stream =
+      StreamOp::create(b, loc, TypeRange(ValueRange(initial)), text, operands,
+                       initial, options.shape.block, splits);
   stream.getBody().takeBody(region);
 
   if (!softmax) {
@@ -614,23 +598,28 @@ struct FuseStream : tpa::impl::FuseStreamBase<FuseStream> {
   using Base::Base;
 
   void runOnOperation() override {
+    FailureOr<CostModel> target = CostModel::find(getOperation(), targetName);
+    if (failed(target))
+      return signalPassFailure();
     SmallVector<EinsumOp> roots;
     getOperation().walk([&](EinsumOp op) {
       if (!op->getParentOfType<StreamOp>())
         roots.push_back(op);
     });
     auto opts = remark::RemarkOpts::name("stream").category("tpa");
+    Options options = {{*target, block, queryBlock}, splits};
     for (EinsumOp root : roots) {
-      if (!Chain(root, {block, queryBlock, splits}).isCandidate())
+      Chain whole(root, options);
+      if (!whole.isCandidate())
         continue;
-      root = deferFactors(root);
-      Chain chain(root, {block, queryBlock, splits});
+      if (failed(whole.collect())) {
+        refuse(root, whole.refusal);
+        continue;
+      }
+      root = deferFactors(root, options.shape);
+      Chain chain(root, options);
       if (failed(chain.collect())) {
-        ++numRefused;
-        remark::missed(root.getLoc(), opts)
-            << remark::metric("code", chain.refusal.code)
-            << remark::reason("{0}", chain.refusal.reason)
-            << remark::suggest("{0}", chain.refusal.suggestion);
+        refuse(root, chain.refusal);
         continue;
       }
       Value result = chain.build();
@@ -641,6 +630,15 @@ struct FuseStream : tpa::impl::FuseStreamBase<FuseStream> {
       root.replaceAllUsesWith(result);
       chain.eraseFused();
     }
+  }
+
+  void refuse(EinsumOp root, const Refusal &refusal) {
+    ++numRefused;
+    remark::missed(root.getLoc(),
+                   remark::RemarkOpts::name("stream").category("tpa"))
+        << remark::metric("code", refusal.code)
+        << remark::reason("{0}", refusal.reason)
+        << remark::suggest("{0}", refusal.suggestion);
   }
 };
 } // namespace

@@ -18,7 +18,11 @@ def FuseStream : Pass<"tpa-fuse-stream", "mlir::ModuleOp"> {
     blocks of keys: the score of a query and a key is never in memory. Operands
     that carry m are streamed; the others are invariant, and contractions among
     invariants alone move ahead of the stream. The pairwise order is the cheapest
-    in operations and bytes for one block.
+    in arithmetic and bytes for one block, at the target's rates (CostModel.h): the
+    remark `contraction-form` says whether it keeps factors apart (factored), has
+    those of the query meet ahead of the stream (pre-contracted), applies factors to
+    the sum (deferred) or forms keys or values in it (materialised), with what each
+    of these costs for a key.
 
     It is right where (fusion.md's conditions, as reason codes of the remark
     `stream`):
@@ -31,6 +35,8 @@ def FuseStream : Pass<"tpa-fuse-stream", "mlir::ModuleOp"> {
     Example: tests/compiler/fusion/fuse-stream.mlir
   }];
   let options = [
+    Option<"targetName", "target", "std::string", "\"cpu\"",
+           "Whose rates decide: cpu or sm_80">,
     Option<"block", "block", "int64_t", "32", "Keys in a block">,
     Option<"queryBlock", "query-block", "int64_t", "16",
            "Queries that share a block of keys, where their number varies">,

@@ -360,6 +360,22 @@ static LogicalResult checkRowOperand(AttentionOp op, StringRef what,
   return addLabelSizes(*labels, operand.getType(), shape.sizes, emitError);
 }
 
+/// attention_c13
+static LogicalResult checkPinned(AttentionOp op) {
+  if (!op.getPinCache())
+    return success();
+  SmallVector<std::string> terms;
+  for (auto text : op.getScores().getAsRange<StringAttr>())
+    llvm::append_range(terms, Equation::parseVerified(text.getValue()).terms);
+  Equation value = Equation::parseVerified(op.getValue());
+  llvm::append_range(terms, llvm::drop_begin(value.terms));
+  for (StringRef term : terms)
+    if (term.contains(AttentionOp::streamLabel) && !term.starts_with("bm"))
+      return op.emitOpError() << "pins the cache to a factor read as \"" << term
+                              << "\": b and m must be its first labels";
+  return success();
+}
+
 LogicalResult AttentionOp::verify() {
   // attention_c6
   if (bool(getPositions()) != getCausal())
@@ -416,7 +432,7 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("window must be positive");
   if (getSoftcap() && !(getSoftcap()->convertToDouble() > 0))
     return emitOpError("softcap must be positive");
-  return success();
+  return checkPinned(*this);
 }
 
 std::pair<StringRef, OperandRange> AttentionOp::scoreTerm(unsigned i) {

@@ -185,6 +185,9 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
     of the keys from positions[b] on, which are the tree's own, query n sees those
     whose bit m - positions[b] is set in ancestors[b,n]; its own is one of them.
 
+    What a cache holds is the compiler's choice, a cut through what the factors
+    with m are made of. `pin_cache` pins it to these factors as they are written.
+
     Constraints:
     - (C1) the score equations have one term per score operand together, and
       each is a well-formed einsum of its operands
@@ -206,6 +209,8 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
       depend on the value side
     - (C12) ancestors has the sizes of b and n, at most 64 of n; it needs causal
       and goes without window and slopes, whose distances count cache slots
+    - (C13) under pin_cache every factor with the label m has b and m first, as a
+      cache is laid out
 
     ```mlir
     %o = tpa.attention ["bnrh,bnrd,bmsh,bmsd->bhnm"](%aq, %bq, %ak, %bk)
@@ -226,7 +231,8 @@ def Tpa_AttentionOp : Tpa_InferredOp<"attention", [AttrSizedOperandSegments]> {
                        UnitAttr:$causal,
                        OptionalAttr<I64Attr>:$window,
                        OptionalAttr<F64Attr>:$softcap,
-                       DefaultValuedAttr<Tpa_NormalizerAttr, "Normalizer::Softmax">:$normalizer);
+                       DefaultValuedAttr<Tpa_NormalizerAttr, "Normalizer::Softmax">:$normalizer,
+                       UnitAttr:$pin_cache);
   let results = (outs Tpa_FloatTensor:$result);
   let assemblyFormat = [{
     $scores `(` $score_factors `)` `value` $value `(` $value_factors `)`

@@ -1,6 +1,6 @@
 // RUN: tpa-opt %s --tpa-contract-pairwise | FileCheck %s
 // RUN: tpa-opt %s --tpa-contract-pairwise --tpa-contract-pairwise | FileCheck %s
-// RUN: tpa-opt %s --tpa-contract-pairwise=balance=0 | FileCheck %s --check-prefix=FLOPS
+// RUN: tpa-opt %s --tpa-contract-pairwise=balance=0.01 | FileCheck %s --check-prefix=FLOPS
 // RUN: tpa-opt %s --tpa-contract-pairwise=dynamic-size=1 | FileCheck %s --check-prefix=SHORT
 // RUN: tpa-opt %s --tpa-contract-pairwise --remarks-filter=tpa --remark-format=emitRemark 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
 

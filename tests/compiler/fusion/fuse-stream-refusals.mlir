@@ -76,3 +76,14 @@ func.func @captured(%q: tensor<1x1x4x8xf32>, %k: tensor<1x?x4x8xf32>, %bias: ten
   %o = tpa.einsum "bhnm,bmhe->bnhe"(%w, %k) : tensor<1x4x1x?xf32>, tensor<1x?x4x8xf32>
   return %o : tensor<1x1x4x8xf32>
 }
+
+// -----
+
+// CHECK: [Missed] stream {{.*}}Reason="an einsum has more operands than the search for its order takes"{{.*}}code=too-many-operands
+func.func @too_many_operands(%q: tensor<1x1x8xf32>, %k: tensor<1x?x8xf32>) -> tensor<1x1x8xf32> {
+  %l = tpa.einsum "bnd,bmd,bmd,bmd,bmd,bmd,bmd,bmd,bmd,bmd,bmd,bmd,bmd->bnm"(%q, %k, %k, %k, %k, %k, %k, %k, %k, %k, %k, %k, %k) : tensor<1x1x8xf32>,
+      tensor<1x?x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>
+  %w = tpa.softmax %l : tensor<1x1x?xf32>
+  %o = tpa.einsum "bnm,bme->bne"(%w, %k) : tensor<1x1x?xf32>, tensor<1x?x8xf32>
+  return %o : tensor<1x1x8xf32>
+}

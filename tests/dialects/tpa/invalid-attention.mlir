@@ -356,3 +356,12 @@ func.func @attention_c12_window(%q: tensor<1x3x4x2xf32>, %k: tensor<1x?x4x2xf32>
       : (tensor<1x3x4x2xf32>, tensor<1x?x4x2xf32>), (tensor<1x?x4x2xf32>), tensor<1xi32> ancestors tensor<1x3xi64>
   return
 }
+
+// -----
+
+func.func @attention_c13(%q: tensor<1x3x4x2xf32>, %k: tensor<1x4x?x2xf32>) {
+  // expected-error @below {{'tpa.attention' op pins the cache to a factor read as "bhmd": b and m must be its first labels}}
+  %o = tpa.attention ["bnhd,bhmd->bhnm"](%q, %k) value "bhnm,bhme->bnhe"(%k) {pin_cache}
+      : (tensor<1x3x4x2xf32>, tensor<1x4x?x2xf32>), (tensor<1x4x?x2xf32>)
+  return
+}

@@ -73,6 +73,14 @@ func.func @attention(%q: tensor<1x?x4x8xf32>, %k: tensor<1x?x4x8xf32>, %v: tenso
   return %o : tensor<1x?x4x16xf32>
 }
 
+// CHECK-LABEL: @attention_pinned
+func.func @attention_pinned(%q: tensor<1x?x4x8xf32>) -> tensor<1x?x4x8xf32> {
+  // CHECK: tpa.attention {{.*}} {pin_cache} :
+  %o = tpa.attention ["bnhd,bmhd->bhnm"](%q, %q) value "bhnm,bmhe->bnhe"(%q) {pin_cache}
+      : (tensor<1x?x4x8xf32>, tensor<1x?x4x8xf32>), (tensor<1x?x4x8xf32>)
+  return %o : tensor<1x?x4x8xf32>
+}
+
 // CHECK-LABEL: @attention_causal
 func.func @attention_causal(%aq: tensor<1x1x6x34xf32>, %bq: tensor<1x1x6x64xf32>,
                             %ak: tensor<1x?x2x34xf32>, %bk: tensor<1x?x2x64xf32>,
