@@ -11,7 +11,10 @@
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
 #include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -67,6 +70,27 @@ static void bindOperands(func::FuncOp kernel) {
   kernel.setType(FunctionType::get(kernel.getContext(), scalars, {}));
 }
 
+/// Equal tensor.empty, and equal fills, are one operation, but two results are
+/// not in one place.
+static void separateResults(func::FuncOp kernel) {
+  kernel.walk([](DestinationStyleOpInterface op) {
+    if (isa<linalg::FillOp>(op))
+      return;
+    OpBuilder builder(op);
+    for (OpOperand &init : op.getDpsInitsMutable()) {
+      auto fill = init.get().getDefiningOp<linalg::FillOp>();
+      Value memory = fill ? fill.getDpsInits()[0] : init.get();
+      auto empty = memory.getDefiningOp<tensor::EmptyOp>();
+      if (!empty || (memory.hasOneUse() && (!fill || fill->hasOneUse())))
+        continue;
+      IRMapping map;
+      map.map(memory, builder.clone(*empty)->getResult(0));
+      init.set(fill ? builder.clone(*fill, map)->getResult(0)
+                    : map.lookup(memory));
+    }
+  });
+}
+
 namespace {
 
 /// Work in place leaves copies of a buffer onto itself behind.
@@ -114,6 +138,7 @@ struct BufferizeKernels : tpa::impl::BufferizeKernelsBase<BufferizeKernels> {
           llvm::none_of(kernel.getArgumentTypes(),
                         llvm::IsaPred<RankedTensorType>))
         continue;
+      separateResults(kernel);
       bindOperands(kernel);
       bufferization::BufferizationState state;
       if (failed(bufferization::runOneShotBufferize(kernel, options, state)) ||

@@ -99,7 +99,6 @@ private:
   /// of all keys and queries.
   void add(StreamOp op) {
     llvm::DenseMap<char, AffineExpr> sizes;
-    llvm::SmallPtrSet<Value, 8> counted;
     for (auto [term, input] :
          llvm::zip_equal(op.inputTerms(), op.getInputs())) {
       if (counted.insert(input).second)
@@ -162,13 +161,15 @@ private:
       perPoint += computes(body);
     }
     flops = flops + points * perPoint;
-    llvm::SmallPtrSet<Value, 8> counted;
     for (Value input : op.getDpsInputs())
       if (isa<RankedTensorType>(input.getType()) && !isInternal(input) &&
           counted.insert(input).second)
         read = read + elements(input) * bytesOf(input.getType());
-    bool isLast = op == ops.back() || op->getParentOp() == ops.back();
-    if (isLast)
+    bool isInLoop = llvm::is_contained(ops, op->getParentOp());
+    bool isInner = !isInLoop && llvm::all_of(op->getUsers(), [&](Operation *u) {
+      return llvm::is_contained(ops, u);
+    });
+    if (!isInner)
       for (Value init : op.getDpsInits())
         written = written + elements(init) * bytesOf(init.getType());
   }
@@ -176,6 +177,7 @@ private:
   ArrayRef<Operation *> ops;
   ArrayRef<Value> scalars;
   MLIRContext *context;
+  llvm::SmallPtrSet<Value, 8> counted; ///< operands, each read once
   AffineExpr read, written, flops;
 };
 

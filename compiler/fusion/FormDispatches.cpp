@@ -110,7 +110,8 @@ namespace {
 
 /// One kernel in the making: its operations in order and what they need.
 struct Group {
-  SmallVector<Operation *> ops; ///< the last one yields the results
+  SmallVector<Operation *> ops;
+  SmallVector<Operation *> yielding; ///< of them: the others are inner
   llvm::SetVector<Operation *> cloned;
   llvm::SetVector<Value> reads, scalars;
   SmallVector<Value> writes;      ///< initial values of the results
@@ -121,7 +122,8 @@ class Outliner {
 public:
   Outliner(ModuleOp module) : module(module), symbols(module) {}
 
-  LogicalResult outline(StringRef parent, ArrayRef<Operation *> ops);
+  LogicalResult outline(StringRef parent, ArrayRef<Operation *> ops,
+                        ArrayRef<Operation *> yielding);
   bool addedKernel = false;
 
 private:
@@ -163,13 +165,14 @@ LogicalResult Outliner::collectUse(Group &group, Value value) {
 
 /// Results replace their initial values: new memory, or a tensor updated.
 void Outliner::collectWrites(Group &group) {
-  Operation *last = group.ops.back();
   SmallVector<Value> inits;
-  if (auto loop = dyn_cast<scf::ForOp>(last))
-    inits = llvm::to_vector(loop.getInitArgs());
-  else
-    inits =
-        llvm::to_vector(cast<DestinationStyleOpInterface>(last).getDpsInits());
+  for (Operation *op : group.yielding) {
+    if (auto loop = dyn_cast<scf::ForOp>(op))
+      llvm::append_range(inits, loop.getInitArgs());
+    else
+      llvm::append_range(inits,
+                         cast<DestinationStyleOpInterface>(op).getDpsInits());
+  }
   for (Value init : inits) {
     Operation *source = init.getDefiningOp();
     if (auto fill = dyn_cast_or_null<linalg::FillOp>(source))
@@ -180,38 +183,30 @@ void Outliner::collectWrites(Group &group) {
   }
 }
 
-/// Equal fills are one operation: give an inner result memory of its own, apart
-/// from that of the kernel's result.
-static void separateInner(ArrayRef<Operation *> ops) {
-  for (Operation *op : ops.drop_back())
-    for (OpOperand &init :
-         cast<DestinationStyleOpInterface>(op).getDpsInitsMutable()) {
+/// Equal tensor.empty, and equal fills, are one operation: give each result,
+/// inner ones too, memory of its own.
+static void separateResults(ArrayRef<Operation *> ops) {
+  for (Operation *op : ops) {
+    auto inits = dyn_cast<DestinationStyleOpInterface>(op);
+    if (!inits || (ops.size() == 1 && op->getNumResults() < 2))
+      continue;
+    OpBuilder builder(op);
+    for (OpOperand &init : inits.getDpsInitsMutable()) {
       auto fill = init.get().getDefiningOp<linalg::FillOp>();
-      auto empty = fill ? fill.getDpsInits()[0].getDefiningOp<tensor::EmptyOp>()
-                        : tensor::EmptyOp();
+      Value memory = fill ? fill.getDpsInits()[0] : init.get();
+      auto empty = memory.getDefiningOp<tensor::EmptyOp>();
       if (!empty)
         continue;
-      OpBuilder builder(op);
       IRMapping map;
-      map.map(empty.getResult(), builder.clone(*empty)->getResult(0));
-      init.set(builder.clone(*fill, map)->getResult(0));
+      map.map(memory, builder.clone(*empty)->getResult(0));
+      init.set(fill ? builder.clone(*fill, map)->getResult(0)
+                    : map.lookup(memory));
     }
-}
-
-/// Equal tensor.empty are one operation, too: results get memory of their own.
-static void separateResults(Operation *op) {
-  auto inits = dyn_cast<DestinationStyleOpInterface>(op);
-  if (!inits || op->getNumResults() < 2)
-    return;
-  OpBuilder builder(op);
-  for (OpOperand &init : inits.getDpsInitsMutable())
-    if (auto empty = init.get().getDefiningOp<tensor::EmptyOp>())
-      init.set(builder.clone(*empty)->getResult(0));
+  }
 }
 
 LogicalResult Outliner::collect(Group &group) {
-  separateInner(group.ops);
-  separateResults(group.ops.back());
+  separateResults(group.ops);
   collectWrites(group);
   for (Operation *op : group.ops) {
     llvm::SetVector<Value> used(op->operand_begin(), op->operand_end());
@@ -291,8 +286,9 @@ func::FuncOp Outliner::buildKernel(Group &group, StringRef name) {
   for (Operation *op : group.ops)
     builder.clone(*op, map);
   SmallVector<Value> yielded;
-  for (Value result : group.ops.back()->getResults())
-    yielded.push_back(map.lookup(result));
+  for (Operation *op : group.yielding)
+    for (Value result : op->getResults())
+      yielded.push_back(map.lookup(result));
   func::ReturnOp::create(builder, kernel.getLoc(), yielded);
   return kernel;
 }
@@ -316,12 +312,15 @@ func::FuncOp Outliner::unify(func::FuncOp kernel) {
   return kernel;
 }
 
-LogicalResult Outliner::outline(StringRef parent, ArrayRef<Operation *> ops) {
+LogicalResult Outliner::outline(StringRef parent, ArrayRef<Operation *> ops,
+                                ArrayRef<Operation *> yielding) {
   Group group;
   group.ops.assign(ops.begin(), ops.end());
+  group.yielding.assign(yielding.begin(), yielding.end());
   if (failed(collect(group)))
     return failure();
-  Operation *last = ops.back();
+  // Users of the first result come after it; siblings wait for nothing more.
+  Operation *last = yielding.front();
   std::string label = labelOf(ops.front());
   std::string name = (parent + "_" + label).str();
   for (char &c : name)
@@ -339,7 +338,11 @@ LogicalResult Outliner::outline(StringRef parent, ArrayRef<Operation *> ops) {
       builder, last->getLoc(), TypeRange(ValueRange(writes)), kernel.getName(),
       scalars, reads, writes, builder.getStringAttr(label),
       dispatchCost(group.ops, scalars));
-  last->replaceAllUsesWith(dispatch.getResults());
+  ValueRange results = dispatch.getResults();
+  for (Operation *op : yielding) {
+    op->replaceAllUsesWith(results.take_front(op->getNumResults()));
+    results = results.drop_front(op->getNumResults());
+  }
   for (Operation *op : llvm::reverse(ops))
     op->erase();
   return success();
@@ -374,6 +377,73 @@ static void copyStoredViews(exec::EntryOp entry) {
         });
     store.getValueMutable().set(copy.getResult(0));
   }
+}
+
+//===----------------------------------------------------------------------===//
+// Siblings
+//===----------------------------------------------------------------------===//
+
+/// The contraction of a group whose loops all have constant extents: so few
+/// tokens that it reads its weights and is done. Null for others.
+static linalg::GenericOp smallContraction(ArrayRef<Operation *> group) {
+  auto root = dyn_cast<linalg::GenericOp>(group.front());
+  if (!root || isPointwise(root) || root.getNumDpsInputs() != 2 ||
+      root.getNumResults() != 1 ||
+      llvm::any_of(root.getStaticLoopRanges(), ShapedType::isDynamic))
+    return {};
+  return root;
+}
+
+/// Whether all that `group` needs is there before `first`.
+static bool mayMoveBefore(ArrayRef<Operation *> group, Operation *first) {
+  SmallVector<Operation *> work(group);
+  llvm::DenseSet<Operation *> seen(group.begin(), group.end());
+  while (!work.empty()) {
+    Operation *op = work.pop_back_val();
+    llvm::SetVector<Value> used(op->operand_begin(), op->operand_end());
+    getUsedValuesDefinedAbove(op->getRegions(), used);
+    for (Value value : used) {
+      Operation *def = value.getDefiningOp();
+      if (!def || def->getBlock() != first->getBlock() ||
+          def->isBeforeInBlock(first) || !seen.insert(def).second)
+        continue;
+      if (!isCloned(def))
+        return false;
+      work.push_back(def);
+    }
+  }
+  return true;
+}
+
+/// Groups in which contractions of one operand, the projections of a token, are
+/// one kernel: one fork and one join, and the operand is read once.
+static SmallVector<SmallVector<SmallVector<Operation *>>>
+joinSiblings(ArrayRef<SmallVector<Operation *>> groups) {
+  SmallVector<SmallVector<SmallVector<Operation *>>> kernels;
+  for (ArrayRef<Operation *> group : groups) {
+    linalg::GenericOp root = smallContraction(group);
+    auto isSibling = [&](ArrayRef<SmallVector<Operation *>> kernel) {
+      linalg::GenericOp other = smallContraction(kernel.front());
+      return other && other->getBlock() == root->getBlock() &&
+             llvm::any_of(root.getDpsInputs(),
+                          [&](Value x) {
+                            return x.getDefiningOp() &&
+                                   llvm::is_contained(other.getDpsInputs(), x);
+                          }) &&
+             mayMoveBefore(group, kernel.front().back());
+    };
+    auto kernel = root ? llvm::find_if(kernels, isSibling) : kernels.end();
+    if (kernel == kernels.end()) {
+      kernels.emplace_back();
+      kernel = std::prev(kernels.end());
+    } else {
+      remark::passed(root.getLoc(),
+                     remark::RemarkOpts::name("siblings").category("tpa"))
+          << remark::metric("with", labelOf(kernel->front().front()));
+    }
+    kernel->emplace_back(group);
+  }
+  return kernels;
 }
 
 namespace {
@@ -418,10 +488,17 @@ struct FormDispatches : tpa::impl::FormDispatchesBase<FormDispatches> {
         ++numEpilogues;
       }
     }
-    for (ArrayRef<Operation *> group : groups) {
-      if (group.size() == 1 && joined.contains(group.front()))
-        continue;
-      if (failed(outliner.outline(parent, group)))
+    llvm::erase_if(groups, [&](ArrayRef<Operation *> group) {
+      return group.size() == 1 && joined.contains(group.front());
+    });
+    for (ArrayRef<SmallVector<Operation *>> kernel : joinSiblings(groups)) {
+      SmallVector<Operation *> ops, yielding;
+      for (ArrayRef<Operation *> group : kernel) {
+        llvm::append_range(ops, group);
+        yielding.push_back(group.back());
+      }
+      numSiblings += kernel.size() - 1;
+      if (failed(outliner.outline(parent, ops, yielding)))
         return failure();
       ++numDispatches;
       numKernels += outliner.addedKernel;

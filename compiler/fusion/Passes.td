@@ -77,7 +77,8 @@ def FormDispatches : Pass<"exec-form-dispatches", "mlir::ModuleOp"> {
   let statistics = [
     Statistic<"numDispatches", "dispatches", "Dispatches formed">,
     Statistic<"numKernels", "kernels", "Different kernels">,
-    Statistic<"numEpilogues", "epilogues", "Pointwise maps joined to the work before them">];
+    Statistic<"numEpilogues", "epilogues", "Pointwise maps joined to the work before them">,
+    Statistic<"numSiblings", "siblings", "Contractions joined to others of their operand">];
   let dependentDialects = ["::tpa::exec::ExecDialect", "mlir::func::FuncDialect"];
 }
 

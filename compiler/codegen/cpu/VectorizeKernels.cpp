@@ -104,6 +104,52 @@ static void remarkOnGrid(func::FuncOp kernel, ArrayRef<Nest> nests,
   remark::missed(kernel.getLoc(), options) << remark::reason("{0}", why);
 }
 
+/// The binding behind a memref.
+static Value bindingOf(Value memref) {
+  while (auto view = memref.getDefiningOp<ViewLikeOpInterface>())
+    memref = view.getViewSource();
+  return memref;
+}
+
+/// What a nest reads or writes, of its epilogue too.
+static SmallVector<Value> memoryOf(const Nest &nest, bool written) {
+  SmallVector<Value> memory;
+  for (linalg::GenericOp op : {nest.root, nest.epilogue})
+    if (op)
+      for (OpOperand &operand : op->getOpOperands())
+        if (op.isDpsInit(&operand) == written)
+          memory.push_back(bindingOf(operand.get()));
+  return memory;
+}
+
+/// Whether nests are work of their own, side by side: none reads or writes what
+/// another writes, and nothing is inside a loop.
+static bool areIndependent(func::FuncOp kernel, ArrayRef<Nest> nests) {
+  for (const Nest &nest : nests) {
+    linalg::GenericOp root = nest.root;
+    if (root->getParentOp() != kernel ||
+        !llvm::all_of(nest.extents,
+                      [](const Extent &extent) { return extent.isStatic(); }))
+      return false;
+    for (const Nest &other : nests)
+      if (&other != &nest)
+        for (bool written : {false, true})
+          for (Value memory : memoryOf(other, written))
+            if (llvm::is_contained(memoryOf(nest, /*written=*/true), memory))
+              return false;
+  }
+  return true;
+}
+
+/// Workgroups of a nest whose extents are constants.
+static int64_t workgroupsOf(const Nest &nest) {
+  int64_t count = 1;
+  for (auto [extent, tile] : llvm::zip_equal(nest.extents, nest.tile))
+    if (tile)
+      count *= llvm::divideCeil(extent.constant, tile);
+  return count;
+}
+
 namespace {
 struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
   using Base::Base;
@@ -124,6 +170,8 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
     bool hasGrid = kernel->hasAttr(exec::gridAttrName);
     bool distributed = !hasGrid && nests->size() == 1 &&
                        nests->front().root->getParentOp() == kernel;
+    bool sideBySide =
+        !hasGrid && nests->size() > 1 && areIndependent(kernel, *nests);
     AffineMap grid =
         AffineMap::get(0, kernel.getNumArguments(), kernel.getContext());
     Target target{lanes, registers, /*inCache=*/hasGrid};
@@ -131,8 +179,15 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
       chooseSchedule(nest, target);
       ++(nest.vectorLoop ? numVector : numScalar);
       remarkOnSchedule(nest);
-      if (distributed)
+      if (distributed || sideBySide)
         grid = distribute(nest, kernel);
+    }
+    if (sideBySide) {
+      int64_t total = 0;
+      for (const Nest &nest : *nests)
+        total += workgroupsOf(nest);
+      grid = AffineMap::get(0, kernel.getNumArguments(),
+                            getAffineConstantExpr(total, kernel.getContext()));
     }
     if (!hasGrid) {
       remarkOnGrid(kernel, *nests, grid);
@@ -142,9 +197,14 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
       kernel->setAttr(exec::gridAttrName, AffineMapAttr::get(grid));
     }
     Value workgroup = kernel.getArguments().back();
-    for (Nest &nest : *nests)
-      if (failed(emit(nest, workgroup)))
+    int64_t before = 0;
+    for (Nest &nest : *nests) {
+      int64_t count = workgroupsOf(nest);
+      if (failed(sideBySide ? emitShare(nest, workgroup, before, count)
+                            : emit(nest, workgroup)))
         return failure();
+      before += count;
+    }
     // A kernel that allocated would never free.
     WalkResult walk = kernel.walk([](memref::AllocOp op) {
       op.emitOpError("leaves an intermediate result in memory: kernels have "
@@ -152,6 +212,25 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
       return WalkResult::interrupt();
     });
     return failure(walk.wasInterrupted());
+  }
+
+  /// Emits a nest for the workgroups [before, before + count) alone.
+  LogicalResult emitShare(Nest &nest, Value workgroup, int64_t before,
+                          int64_t count) {
+    OpBuilder builder(nest.epilogue ? nest.epilogue : nest.root);
+    Location loc = nest.root.getLoc();
+    Value first = arith::ConstantIndexOp::create(builder, loc, before);
+    Value own = arith::SubIOp::create(builder, loc, workgroup, first);
+    Value end = arith::ConstantIndexOp::create(builder, loc, count);
+    // Workgroups before are beyond the end, too, without a sign.
+    Value isOwn = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult,
+                                        own, end);
+    auto branch =
+        scf::IfOp::create(builder, loc, isOwn, /*withElseRegion=*/false);
+    for (linalg::GenericOp op : {nest.root, nest.epilogue})
+      if (op)
+        op->moveBefore(branch.thenBlock()->getTerminator());
+    return emit(nest, own);
   }
 
   LogicalResult emit(Nest &nest, Value workgroup) {

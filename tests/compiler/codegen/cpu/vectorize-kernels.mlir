@@ -161,7 +161,7 @@ func.func private @tiny() attributes {exec.kernel} {
   return
 }
 
-// Two nests, one of them a copy, run one after the other: no workgroups.
+// Two nests, one of them a copy of what the other makes, run one after the other: no workgroups.
 // CHECK-LABEL: func.func private @two_nests
 // CHECK: vector.store
 // CHECK: vector.store
@@ -175,7 +175,33 @@ func.func private @two_nests() attributes {exec.kernel} {
     %0 = arith.negf %a : f32
     linalg.yield %0 : f32
   }
-  memref.copy %x, %z : memref<32x32xf32> to memref<32x32xf32>
+  memref.copy %y, %z : memref<32x32xf32> to memref<32x32xf32>
+  return
+}
+
+// Nests that have nothing to do with each other run side by side: two workgroups of the first, then one of the second.
+// CHECK-LABEL: func.func private @side_by_side
+// CHECK-SAME: (%[[WORKGROUP:.*]]: index) attributes {exec.grid = #[[$THREE:.*]], exec.kernel}
+// CHECK: %[[FIRST:.*]] = arith.cmpi ult, %[[WORKGROUP]], %c2
+// CHECK: scf.if %[[FIRST]] {
+// CHECK: arith.negf
+// CHECK: %[[OWN:.*]] = arith.subi %[[WORKGROUP]], %c2
+// CHECK: %[[SECOND:.*]] = arith.cmpi ult, %[[OWN]], %c1
+// CHECK: scf.if %[[SECOND]] {
+// CHECK: vector.store
+// CHECK: return
+// REMARK: [Passed] workgroups {{.*}} grid="affine_map<() -> (3)>"
+func.func private @side_by_side() attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<256x256xf32>
+  %y = exec.binding 1 : memref<256x256xf32>
+  %z = exec.binding 2 : memref<32x32xf32>
+  %w = exec.binding 3 : memref<32x32xf32>
+  linalg.generic #map ins(%x : memref<256x256xf32>) outs(%y : memref<256x256xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.negf %a : f32
+    linalg.yield %0 : f32
+  }
+  memref.copy %w, %z : memref<32x32xf32> to memref<32x32xf32>
   return
 }
 
