@@ -47,8 +47,10 @@ def VectorizeKernels : Pass<"cpu-vectorize-kernels", "mlir::ModuleOp"> {
   }];
   let options = [
     Option<"lanes", "lanes", "int64_t", "16", "f32 elements of a vector register">,
-    Option<"registers", "registers", "int64_t", "32", "Vector registers">];
+    Option<"registers", "registers", "int64_t", "32", "Vector registers">,
+    Option<"pack", "pack", "bool", "true", "Pack the factors of large matrix products">];
   let statistics = [
+    Statistic<"numPacked", "packed", "Nests that are packed matrix products">,
     Statistic<"numVector", "vector", "Nests with a vector loop">,
     Statistic<"numScalar", "scalar", "Nests without one">];
   let dependentDialects = ["mlir::affine::AffineDialect", "mlir::arith::ArithDialect",

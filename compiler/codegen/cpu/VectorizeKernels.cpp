@@ -10,6 +10,7 @@
 
 #include "compiler/codegen/cpu/Nest.h"
 #include "compiler/codegen/cpu/NestEmitter.h"
+#include "compiler/codegen/cpu/PackedProductEmitter.h"
 #include "compiler/codegen/cpu/Passes.h"
 #include "dialects/exec/ExecDialect.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -89,6 +90,23 @@ static void remarkOnSchedule(const Nest &nest) {
       << remark::metric("registerTile", points);
 }
 
+/// Says of a product how it is packed, or why not; null where it is none.
+static void remarkOnProduct(const Nest &nest,
+                            const std::optional<PackedProduct> &product,
+                            StringRef why) {
+  linalg::GenericOp root = nest.root;
+  auto options = remark::RemarkOpts::name("packed-product").category("tpa");
+  if (product)
+    remark::passed(root.getLoc(), options)
+        << remark::metric("tileRows", product->tileRows)
+        << remark::metric("tileColumns", product->tileColumns)
+        << remark::metric("rowBlock", product->rowBlock)
+        << remark::metric("columnBlock", product->columnBlock)
+        << remark::metric("sumBlock", product->sumBlock);
+  else if (!why.empty())
+    remark::missed(root.getLoc(), options) << remark::reason("{0}", why);
+}
+
 static void remarkOnGrid(func::FuncOp kernel, ArrayRef<Nest> nests,
                          AffineMap grid) {
   auto options = remark::RemarkOpts::name("workgroups").category("tpa");
@@ -127,7 +145,19 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
     AffineMap grid =
         AffineMap::get(0, kernel.getNumArguments(), kernel.getContext());
     Target target{lanes, registers, /*inCache=*/hasGrid};
+    std::optional<PackedProduct> product;
+    if (distributed && pack) {
+      std::string why;
+      product = matchProduct(nests->front(), target, why);
+      remarkOnProduct(nests->front(), product, why);
+    }
+    if (product) {
+      grid = gridOf(*product, nests->front(), kernel);
+      ++numPacked;
+    }
     for (Nest &nest : *nests) {
+      if (product)
+        break;
       chooseSchedule(nest, target);
       ++(nest.vectorLoop ? numVector : numScalar);
       remarkOnSchedule(nest);
@@ -143,17 +173,22 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
     }
     Value workgroup = kernel.getArguments().back();
     for (Nest &nest : *nests)
-      if (failed(emit(nest, workgroup)))
+      if (failed(emit(nest, product, workgroup)))
         return failure();
     return success();
   }
 
-  LogicalResult emit(Nest &nest, Value workgroup) {
+  LogicalResult emit(Nest &nest, const std::optional<PackedProduct> &product,
+                     Value workgroup) {
     OpBuilder builder(nest.epilogue ? nest.epilogue : nest.root);
     SmallVector<Value> lower(nest.extents.size()), upper(nest.extents.size());
-    tileBounds(builder, nest, workgroup, lower, upper);
-    if (failed(NestEmitter(builder, nest, lanes, lower, upper).emit()))
-      return failure();
+    if (product) {
+      PackedProductEmitter(builder, nest, *product, lanes, workgroup).emit();
+    } else {
+      tileBounds(builder, nest, workgroup, lower, upper);
+      if (failed(NestEmitter(builder, nest, lanes, lower, upper).emit()))
+        return failure();
+    }
     if (nest.epilogue)
       nest.epilogue.erase();
     nest.root.erase();

@@ -1,0 +1,260 @@
+//===- PackedProduct.cpp - Large matrix products --------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Recognises nests that are large matrix products and decides their blocks.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/codegen/cpu/PackedProduct.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+
+namespace tpa::cpu {
+
+static Type elementType(OpOperand *operand) {
+  return getElementTypeOrSelf(operand->get().getType());
+}
+
+bool PackedProduct::packsLeft() const {
+  return !leftAlongSum || !elementType(left).isF32();
+}
+
+//===----------------------------------------------------------------------===//
+// Recognition
+//===----------------------------------------------------------------------===//
+
+/// The body argument behind a factor, widened or not.
+static BlockArgument factorOf(Value value) {
+  if (auto widened = value.getDefiningOp<arith::ExtFOp>())
+    value = widened.getIn();
+  return dyn_cast<BlockArgument>(value);
+}
+
+/// Whether the body is sum + left * right in f32, factors at most widened.
+static bool isProductBody(linalg::GenericOp root) {
+  if (root.getNumDpsInputs() != 2)
+    return false;
+  Value yielded = root.getBlock()->getTerminator()->getOperand(0);
+  auto sum = yielded.getDefiningOp<arith::AddFOp>();
+  if (!sum || !sum.getType().isF32())
+    return false;
+  BlockArgument old = root.getRegionOutputArgs()[0];
+  Value other = sum.getLhs() == old   ? sum.getRhs()
+                : sum.getRhs() == old ? sum.getLhs()
+                                      : Value();
+  auto product = other ? other.getDefiningOp<arith::MulFOp>() : nullptr;
+  if (!product)
+    return false;
+  BlockArgument left = factorOf(product.getLhs()),
+                right = factorOf(product.getRhs());
+  return left && right && left != right && left != old && right != old;
+}
+
+SmallVector<unsigned> loopsOf(const Nest &nest, AffineMap map) {
+  SmallVector<unsigned> loops;
+  for (AffineExpr expr : map.getResults()) {
+    unsigned loop = cast<AffineDimExpr>(expr).getPosition();
+    if (!nest.extents[loop].isStatic() || nest.extents[loop].constant != 1)
+      loops.push_back(loop);
+  }
+  return loops;
+}
+
+/// Whether `last` are the last of `loops`, in the same order: neighbours along
+/// them, counted as one, are neighbours in memory.
+static bool endsWith(ArrayRef<unsigned> loops, ArrayRef<unsigned> last) {
+  return loops.size() >= last.size() && loops.take_back(last.size()) == last;
+}
+
+/// Row-major memory whose dimensions are loops.
+static bool isPlain(OpOperand *operand, AffineMap map) {
+  auto type = dyn_cast<MemRefType>(operand->get().getType());
+  return type && type.getLayout().isIdentity() && map.isProjectedPermutation();
+}
+
+/// For decisions only.
+static int64_t estimate(const Nest &nest, ArrayRef<unsigned> loops) {
+  int64_t product = 1;
+  for (unsigned loop : loops)
+    product *= nest.extents[loop].estimate();
+  return product;
+}
+
+static bool isStatic(const Nest &nest, ArrayRef<unsigned> loops) {
+  return llvm::all_of(
+      loops, [&](unsigned loop) { return nest.extents[loop].isStatic(); });
+}
+
+/// Divides the loops among rows, columns and the sum; returns why not.
+static StringRef divide(PackedProduct &product, const Nest &nest) {
+  linalg::GenericOp root = nest.root;
+  OpOperand *out = root.getDpsInitOperand(0);
+  AffineMap outMap = root.getMatchingIndexingMap(out);
+  for (OpOperand &operand : root->getOpOperands())
+    if (!isPlain(&operand, root.getMatchingIndexingMap(&operand)))
+      return "an operand is not row-major memory along the loops";
+  SmallVector<unsigned> results = loopsOf(nest, outMap);
+  if (results.empty())
+    return "it has one result";
+  product.left = root.getDpsInputOperand(0);
+  product.right = root.getDpsInputOperand(1);
+  if (root.getMatchingIndexingMap(product.left).isFunctionOfDim(results.back()))
+    std::swap(product.left, product.right);
+  AffineMap leftMap = root.getMatchingIndexingMap(product.left),
+            rightMap = root.getMatchingIndexingMap(product.right);
+  SmallVector<unsigned> left = loopsOf(nest, leftMap),
+                        right = loopsOf(nest, rightMap);
+  for (unsigned loop : results) {
+    bool inLeft = leftMap.isFunctionOfDim(loop),
+         inRight = rightMap.isFunctionOfDim(loop);
+    if (inLeft && inRight)
+      return "it is a batch of products";
+    (inLeft ? product.rows : product.columns).push_back(loop);
+  }
+  auto isSummed = [&](unsigned loop) { return !outMap.isFunctionOfDim(loop); };
+  SmallVector<unsigned> inRight;
+  llvm::copy_if(left, std::back_inserter(product.summed), isSummed);
+  llvm::copy_if(right, std::back_inserter(inRight), isSummed);
+  if (product.summed.size() != inRight.size() ||
+      !std::is_permutation(inRight.begin(), inRight.end(),
+                           product.summed.begin()))
+    return "a sum runs over one factor alone";
+  // `left` is read where it lies only along its own order.
+  if (!endsWith(left, product.summed))
+    product.summed = inRight;
+  product.leftAlongSum = endsWith(left, product.summed);
+  product.rightAlongSum = endsWith(right, product.summed);
+  if (!endsWith(results, product.columns))
+    return "the result's columns are not neighbours in memory";
+  if (!product.leftAlongSum && !endsWith(left, product.rows))
+    return "the left factor has neither rows nor the sum as neighbours";
+  if (!product.rightAlongSum && !endsWith(right, product.columns))
+    return "the right factor has neither columns nor the sum as neighbours";
+  if (nest.epilogue && product.columns.size() > 1)
+    return "what follows runs over several loops of columns";
+  if (nest.epilogue ? !nest.fill : !elementType(out).isF32())
+    return "the result is not in f32";
+  return {};
+}
+
+/// Packing pays where each packed value is used often enough; a number of rows
+/// that varies counts as large.
+static StringRef tooSmall(const PackedProduct &product, const Nest &nest,
+                          const Target &target) {
+  if (product.summed.empty() || estimate(nest, product.summed) < target.lanes)
+    return "the sum is short";
+  if (isStatic(nest, product.rows) && estimate(nest, product.rows) < 16)
+    return "there are few rows";
+  if (estimate(nest, product.columns) < 2 * target.lanes)
+    return "there are few columns";
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Blocks
+//===----------------------------------------------------------------------===//
+
+static int64_t env(const char *name, int64_t value) {
+  const char *text = getenv(name);
+  return text ? atoll(text) : value;
+}
+
+static void chooseBlocks(PackedProduct &product, const Nest &nest,
+                         const Target &target) {
+  int64_t kRightBytes = env("G_RB", 320) << 10, kParts = env("G_CB", 256) << 10;
+  // The tile: its sums, a row of vectors of `right` and one broadcast value.
+  int64_t columns = estimate(nest, product.columns);
+  int64_t vectors = target.registers >= 32 ? 3 : 2;
+  if (target.registers >= 32 && isStatic(nest, product.columns)) {
+    double best = 0;
+    for (int64_t candidate : {3, 4, 2}) {
+      int64_t width = candidate * target.lanes;
+      double used = double(columns) / llvm::alignTo(columns, width) *
+                    (candidate == 3 ? 1.0 : 0.97);
+      if (used > best) {
+        best = used;
+        vectors = candidate;
+      }
+    }
+  }
+  vectors = env("G_NV", vectors);
+  product.tileColumns = vectors * target.lanes;
+  product.tileRows = target.registers >= 32 ? 24 / vectors : 12 / vectors;
+
+  int64_t steps = estimate(nest, product.summed);
+  bool oneBlock = isStatic(nest, product.summed) && steps <= env("G_K1", 1024);
+  int64_t most = env("G_KC", 512);
+  if (oneBlock)
+    product.sumBlock = llvm::alignTo(steps, target.lanes);
+  else if (isStatic(nest, product.summed))
+    product.sumBlock = llvm::alignTo(
+        llvm::divideCeil(steps, llvm::divideCeil(steps, most)), target.lanes);
+  else
+    product.sumBlock = most;
+  product.keepsParts = nest.epilogue && !oneBlock;
+
+  int64_t panel = product.sumBlock * product.tileColumns * 4;
+  int64_t panels = std::max<int64_t>(1, kRightBytes / panel);
+  product.rowBlock = env("G_MB", 512);
+  if (product.keepsParts)
+    panels = std::clamp<int64_t>(
+        kParts / (product.rowBlock * product.tileColumns * 4), 1, panels);
+  if (isStatic(nest, product.columns)) {
+    // Equal shares.
+    int64_t all = llvm::divideCeil(columns, product.tileColumns);
+    panels = llvm::divideCeil(all, llvm::divideCeil(all, panels));
+  }
+  product.columnBlock = panels * product.tileColumns;
+  if (isStatic(nest, product.rows)) {
+    int64_t rows = estimate(nest, product.rows);
+    product.rowBlock = llvm::alignTo(
+        llvm::divideCeil(rows, llvm::divideCeil(rows, product.rowBlock)),
+        std::max(target.lanes, product.tileRows));
+  }
+  product.rowsFastest =
+      !isStatic(nest, product.rows) || estimate(nest, product.rows) <= columns;
+}
+
+std::optional<PackedProduct>
+matchProduct(const Nest &nest, const Target &target, std::string &why) {
+  linalg::GenericOp root = nest.root;
+  if (!nest.isReduction() || !isProductBody(root))
+    return std::nullopt;
+  PackedProduct product;
+  StringRef reason = divide(product, nest);
+  if (reason.empty())
+    reason = tooSmall(product, nest, target);
+  why = reason.str();
+  if (!reason.empty())
+    return std::nullopt;
+  chooseBlocks(product, nest, target);
+  return product;
+}
+
+AffineMap gridOf(const PackedProduct &product, const Nest &nest,
+                 func::FuncOp kernel) {
+  MLIRContext *context = kernel.getContext();
+  auto count = [&](ArrayRef<unsigned> loops, int64_t block) {
+    AffineExpr size = getAffineConstantExpr(1, context);
+    for (unsigned loop : loops) {
+      const Extent &extent = nest.extents[loop];
+      size =
+          size * (extent.isStatic()
+                      ? getAffineConstantExpr(extent.constant, context)
+                      : getAffineSymbolExpr(
+                            cast<BlockArgument>(extent.scalar).getArgNumber(),
+                            context));
+    }
+    return size.ceilDiv(block);
+  };
+  return AffineMap::get(0, kernel.getNumArguments(),
+                        {count(product.rows, product.rowBlock),
+                         count(product.columns, product.columnBlock)},
+                        context);
+}
+
+} // namespace tpa::cpu

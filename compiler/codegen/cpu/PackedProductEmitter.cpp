@@ -1,0 +1,447 @@
+//===- PackedProductEmitter.cpp - Products to vector loops ----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Emits a packed matrix product as scf loops around vector operations.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/codegen/cpu/PackedProductEmitter.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace tpa::cpu {
+
+PackedProductEmitter::PackedProductEmitter(OpBuilder &builder, const Nest &nest,
+                                           const PackedProduct &product,
+                                           int64_t lanes, Value workgroup)
+    : b(builder), nest(nest), product(product), root(nest.root),
+      loc(root.getLoc()), lanes(lanes),
+      vectorType(VectorType::get({lanes}, builder.getF32Type())) {
+  left = factor(product.left, product.rows, product.leftAlongSum);
+  right = factor(product.right, product.columns, product.rightAlongSum);
+  Value rowBlocks = arith::CeilDivUIOp::create(b, loc, left.count,
+                                               constant(product.rowBlock)),
+        columnBlocks = arith::CeilDivUIOp::create(
+            b, loc, right.count, constant(product.columnBlock));
+  Value fast = product.rowsFastest ? rowBlocks : columnBlocks;
+  Value inner = arith::RemUIOp::create(b, loc, workgroup, fast),
+        outer = arith::DivUIOp::create(b, loc, workgroup, fast);
+  rowBegin =
+      mul(product.rowsFastest ? inner : outer, constant(product.rowBlock));
+  rowEnd = min(add(rowBegin, constant(product.rowBlock)), left.count);
+  columnBegin =
+      mul(product.rowsFastest ? outer : inner, constant(product.columnBlock));
+  columnEnd = min(add(columnBegin, constant(product.columnBlock)), right.count);
+  rightPanels = scratch(product.sumBlock * product.columnBlock);
+  tile = scratch(product.tileRows * product.tileColumns);
+  if (product.packsLeft())
+    leftPanel = scratch(product.sumBlock * lanes);
+  if (product.keepsParts)
+    parts = scratch(product.rowBlock * product.columnBlock);
+}
+
+//===----------------------------------------------------------------------===//
+// Index arithmetic
+//===----------------------------------------------------------------------===//
+
+Value PackedProductEmitter::constant(int64_t value) {
+  return arith::ConstantIndexOp::create(b, loc, value);
+}
+
+Value PackedProductEmitter::add(Value left, Value right) {
+  return b.createOrFold<arith::AddIOp>(loc, left, right);
+}
+
+Value PackedProductEmitter::mul(Value left, Value right) {
+  return b.createOrFold<arith::MulIOp>(loc, left, right);
+}
+
+Value PackedProductEmitter::min(Value left, Value right) {
+  return b.createOrFold<arith::MinUIOp>(loc, left, right);
+}
+
+Value PackedProductEmitter::extent(unsigned loop) {
+  const Extent &extent = nest.extents[loop];
+  return extent.isStatic() ? constant(extent.constant) : extent.scalar;
+}
+
+Value PackedProductEmitter::extent(ArrayRef<unsigned> loops) {
+  Value all = constant(1);
+  for (unsigned loop : loops)
+    all = mul(all, extent(loop));
+  return all;
+}
+
+/// The index of each loop where together they count to `flat`.
+SmallVector<Value> PackedProductEmitter::split(Value flat,
+                                               ArrayRef<unsigned> loops) {
+  SmallVector<Value> indices(loops.size());
+  for (size_t i = loops.size(); i-- > 0;) {
+    Value size = extent(loops[i]);
+    indices[i] =
+        i == 0 ? flat : b.createOrFold<arith::RemUIOp>(loc, flat, size);
+    if (i > 0)
+      flat = b.createOrFold<arith::DivUIOp>(loc, flat, size);
+  }
+  return indices;
+}
+
+/// What `loops` at `flat` add to the place of an element.
+Value PackedProductEmitter::offset(AffineMap map, ArrayRef<unsigned> loops,
+                                   Value flat) {
+  SmallVector<unsigned> all = loopsOf(nest, map);
+  auto strideAfter = [&](unsigned loop) {
+    auto *at = llvm::find(all, loop);
+    return extent(ArrayRef<unsigned>(at + 1, all.end()));
+  };
+  auto *first = llvm::find(all, loops.front());
+  if (ArrayRef<unsigned>(first, all.end()).take_front(loops.size()) == loops)
+    return mul(flat, strideAfter(loops.back()));
+  Value sum = constant(0);
+  for (auto [loop, index] : llvm::zip_equal(loops, split(flat, loops)))
+    sum = add(sum, mul(index, strideAfter(loop)));
+  return sum;
+}
+
+void PackedProductEmitter::loop(Value from, Value to, int64_t step, Body body) {
+  auto op = scf::ForOp::create(b, loc, from, to, constant(step));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.getBody());
+  body(op.getInductionVar());
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+Value PackedProductEmitter::flatten(Value memref) {
+  int64_t rank = cast<MemRefType>(memref.getType()).getRank();
+  if (rank == 1)
+    return memref;
+  auto all = llvm::to_vector<2>(llvm::seq<int64_t>(0, rank));
+  return memref::CollapseShapeOp::create(
+      b, loc, memref, SmallVector<ReassociationIndices>(1, all));
+}
+
+Value PackedProductEmitter::scratch(int64_t elements) {
+  return memref::AllocaOp::create(b, loc,
+                                  MemRefType::get({elements}, b.getF32Type()),
+                                  b.getI64IntegerAttr(64));
+}
+
+PackedProductEmitter::Factor
+PackedProductEmitter::factor(OpOperand *operand, ArrayRef<unsigned> lines,
+                             bool alongSum) {
+  return {flatten(operand->get()), root.getMatchingIndexingMap(operand), lines,
+          extent(lines), alongSum};
+}
+
+Value PackedProductEmitter::maskUpTo(Value count) {
+  return vector::CreateMaskOp::create(
+      b, loc, VectorType::get({lanes}, b.getI1Type()), count);
+}
+
+/// A vector of neighbours in f32; absent ones are zero.
+Value PackedProductEmitter::load(const Factor &factor, Value at, Value mask) {
+  Type element = cast<MemRefType>(factor.memory.getType()).getElementType();
+  auto type = VectorType::get({lanes}, element);
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
+  Value value =
+      vector::MaskedLoadOp::create(b, loc, type, factor.memory, at, mask, zero);
+  return element.isF32() ? value : arith::ExtFOp::create(b, loc, vectorType, value);
+}
+
+//===----------------------------------------------------------------------===//
+// Packing
+//===----------------------------------------------------------------------===//
+
+/// Transposes `lanes` vectors: neighbours change places in pairs, then pairs in
+/// quarters of a register, then quarters.
+static void transpose(OpBuilder &b, Location loc, SmallVector<Value> &rows) {
+  int64_t lanes = rows.size();
+  auto shuffle = [&](Value left, Value right,
+                     function_ref<int64_t(int64_t)> source) {
+    SmallVector<int64_t> mask;
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      mask.push_back(source(lane));
+    return vector::ShuffleOp::create(b, loc, left, right, mask);
+  };
+  // Within each 128 bits: elements of two rows side by side, then pairs of two
+  // pairs of rows.
+  for (int64_t size : {1, 2}) {
+    SmallVector<Value> next(lanes);
+    for (int64_t i = 0; i < lanes; i += 2 * size)
+      for (int64_t k = 0; k < size; ++k)
+        for (int64_t half : {0, 1})
+          next[i + 2 * k + half] =
+              shuffle(rows[i + k], rows[i + size + k], [&](int64_t lane) {
+                int64_t quarter = lane & ~3, at = (lane & 3) / size;
+                int64_t source =
+                    quarter + 2 * half + (size == 1 ? at / 2 : lane & 1);
+                return (at & 1) * lanes + source;
+              });
+    rows = next;
+  }
+  // Row 4 i + c now holds in its 128 bits q the rows 4 i to 4 i + 3 of column
+  // 4 q + c. Even and odd 128 bits of two vectors part until one column is
+  // left.
+  int64_t quarters = lanes / 4;
+  for (int64_t size = 4; size < lanes; size *= 2) {
+    SmallVector<Value> next(lanes);
+    for (int64_t i = 0; i < lanes; i += 2 * size)
+      for (int64_t k = 0; k < size; ++k)
+        for (int64_t odd : {0, 1})
+          next[i + k + odd * size] =
+              shuffle(rows[i + k], rows[i + size + k], [&](int64_t lane) {
+                int64_t source = 2 * (lane / 4) + odd;
+                return (source / quarters) * lanes + (source % quarters) * 4 +
+                       lane % 4;
+              });
+    rows = next;
+  }
+}
+
+/// Lines from `first` on, `width` of them per step of the block.
+void PackedProductEmitter::pack(const Factor &factor, Value first, Value target,
+                                Value at, int64_t width) {
+  if (factor.alongSum)
+    packAlongSum(factor, first, target, at, width);
+  else
+    packAlongLines(factor, first, target, at, width);
+}
+
+void PackedProductEmitter::packAlongLines(const Factor &factor, Value first,
+                                          Value target, Value at,
+                                          int64_t width) {
+  SmallVector<Value> masks;
+  Value left = arith::SubIOp::create(b, loc, factor.count, first);
+  for (int64_t i = 0; i < width; i += lanes)
+    masks.push_back(
+        maskUpTo(b.createOrFold<arith::SubIOp>(loc, left, constant(i))));
+  loop(constant(0), steps, 1, [&](Value step) {
+    Value from = add(offset(factor.map, product.summed, add(stepBegin, step)),
+                     first),
+          to = add(at, mul(step, constant(width)));
+    for (auto [i, mask] : llvm::enumerate(masks)) {
+      Value shift = constant(i * lanes);
+      vector::StoreOp::create(b, loc, load(factor, add(from, shift), mask),
+                              target, add(to, shift));
+    }
+  });
+}
+
+void PackedProductEmitter::packAlongSum(const Factor &factor, Value first,
+                                        Value target, Value at, int64_t width) {
+  Value last = b.createOrFold<arith::SubIOp>(loc, factor.count, constant(1));
+  loop(constant(0), constant(width), lanes, [&](Value group) {
+    SmallVector<Value> from;
+    for (int64_t i = 0; i < lanes; ++i) {
+      Value line = min(add(add(first, group), constant(i)), last);
+      from.push_back(add(offset(factor.map, factor.lines, line), stepBegin));
+    }
+    loop(constant(0), steps, lanes, [&](Value step) {
+      Value mask = maskUpTo(arith::SubIOp::create(b, loc, steps, step));
+      SmallVector<Value> rows;
+      for (Value line : from)
+        rows.push_back(load(factor, add(line, step), mask));
+      transpose(b, loc, rows);
+      Value to = add(add(at, group), mul(step, constant(width)));
+      for (auto [i, row] : llvm::enumerate(rows))
+        vector::StoreOp::create(b, loc, row, target,
+                                add(to, constant(i * width)));
+    });
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Product
+//===----------------------------------------------------------------------===//
+
+void PackedProductEmitter::emit() {
+  Value all = extent(product.summed);
+  auto block = [&](Value begin) {
+    stepBegin = begin;
+    steps = min(b.createOrFold<arith::SubIOp>(loc, all, begin),
+                constant(product.sumBlock));
+    loop(columnBegin, columnEnd, product.tileColumns, [&](Value column) {
+      Value at = mul(b.createOrFold<arith::SubIOp>(loc, column, columnBegin),
+                     constant(product.sumBlock));
+      pack(right, column, rightPanels, at, product.tileColumns);
+    });
+    emitRows();
+  };
+  auto whole = getConstantIntValue(all);
+  if (whole && *whole <= product.sumBlock)
+    return block(constant(0));
+  loop(constant(0), all, product.sumBlock, [&](Value begin) {
+    Value end = add(begin, constant(product.sumBlock));
+    isFirst = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, begin,
+                                    constant(0));
+    isLast = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::uge, end, all);
+    block(begin);
+  });
+}
+
+void PackedProductEmitter::emitRows() {
+  int64_t tileRows = product.tileRows;
+  if (product.packsLeft()) {
+    int64_t rows = lanes / tileRows * tileRows;
+    loop(rowBegin, rowEnd, rows, [&](Value group) {
+      pack(left, group, leftPanel, constant(0), lanes);
+      Value end = min(add(group, constant(rows)), rowEnd);
+      loop(group, end, tileRows, [&](Value row) {
+        SmallVector<Value> at;
+        Value first = arith::SubIOp::create(b, loc, row, group);
+        for (int64_t i = 0; i < tileRows; ++i)
+          at.push_back(add(first, constant(i)));
+        emitTiles(row, leftPanel, at, lanes);
+      });
+    });
+    return;
+  }
+  Value last = b.createOrFold<arith::SubIOp>(loc, left.count, constant(1));
+  loop(rowBegin, rowEnd, tileRows, [&](Value row) {
+    SmallVector<Value> at;
+    for (int64_t i = 0; i < tileRows; ++i)
+      at.push_back(
+          add(offset(left.map, left.lines, min(add(row, constant(i)), last)),
+              stepBegin));
+    emitTiles(row, left.memory, at, 1);
+  });
+}
+
+/// All tiles of some rows; step k of row i lies at leftAt[i] + k * leftStep.
+void PackedProductEmitter::emitTiles(Value row, Value leftMemory,
+                                     ArrayRef<Value> leftAt, int64_t leftStep) {
+  loop(columnBegin, columnEnd, product.tileColumns, [&](Value column) {
+    Value panel = mul(b.createOrFold<arith::SubIOp>(loc, column, columnBegin),
+                      constant(product.sumBlock));
+    emitTile(panel, leftMemory, leftAt, leftStep);
+    finishTile(row, column);
+  });
+}
+
+void PackedProductEmitter::emitTile(Value panel, Value leftMemory,
+                                    ArrayRef<Value> leftAt, int64_t leftStep) {
+  int64_t vectors = product.tileColumns / lanes;
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorType));
+  SmallVector<Value> sums(product.tileRows * vectors, zero);
+  auto op = scf::ForOp::create(b, loc, constant(0), steps, constant(1), sums);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(op.getBody());
+    Value step = op.getInductionVar();
+    sums.assign(op.getRegionIterArgs().begin(), op.getRegionIterArgs().end());
+    Value from = add(panel, mul(step, constant(product.tileColumns)));
+    SmallVector<Value> columns;
+    for (int64_t i = 0; i < vectors; ++i)
+      columns.push_back(vector::LoadOp::create(b, loc, vectorType, rightPanels,
+                                               add(from, constant(i * lanes))));
+    for (auto [i, at] : llvm::enumerate(leftAt)) {
+      Value element = memref::LoadOp::create(
+          b, loc, leftMemory, add(at, mul(step, constant(leftStep))));
+      Value row = vector::BroadcastOp::create(b, loc, vectorType, element);
+      for (int64_t k = 0; k < vectors; ++k) {
+        Value &sum = sums[i * vectors + k];
+        sum = vector::FMAOp::create(b, loc, row, columns[k], sum);
+      }
+    }
+    scf::YieldOp::create(b, loc, sums);
+  }
+  for (auto [i, sum] : llvm::enumerate(op.getResults()))
+    vector::StoreOp::create(b, loc, sum, tile, constant(i * lanes));
+}
+
+/// Takes the rows and columns of the tile that exist to where they belong.
+void PackedProductEmitter::finishTile(Value row, Value column) {
+  auto left = [&](Value from, Value to, int64_t most) {
+    Value count = arith::SubIOp::create(b, loc, to, from);
+    return min(count, constant(most));
+  };
+  Value rows = left(row, rowEnd, product.tileRows),
+        columns = left(column, columnEnd, product.tileColumns);
+  loop(constant(0), rows, 1, [&](Value i) {
+    Value at = mul(i, constant(product.tileColumns));
+    Value partRow = add(arith::SubIOp::create(b, loc, row, rowBegin), i),
+          partColumn = arith::SubIOp::create(b, loc, column, columnBegin);
+    Value part = add(mul(partRow, constant(product.columnBlock)), partColumn);
+    loop(constant(0), columns, lanes, [&](Value k) {
+      Value value = vector::LoadOp::create(b, loc, vectorType, tile, add(at, k));
+      finishVector(add(row, i), add(column, k), value, add(part, k));
+    });
+  });
+}
+
+/// `part` is where a part of the sum waits.
+void PackedProductEmitter::finishVector(Value row, Value column, Value value,
+                                        Value part) {
+  Value mask = maskUpTo(arith::SubIOp::create(b, loc, columnEnd, column));
+  OpOperand *out = root.getDpsInitOperand(0);
+  AffineMap outMap = root.getMatchingIndexingMap(out);
+  Value outMemory, outAt;
+  if (!nest.epilogue) {
+    outMemory = flatten(out->get());
+    outAt = add(offset(outMap, product.rows, row), column);
+  }
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorType));
+  auto old = [&]() -> Value {
+    if (product.keepsParts)
+      return vector::LoadOp::create(b, loc, vectorType, parts, part);
+    return vector::MaskedLoadOp::create(b, loc, vectorType, outMemory, outAt, mask,
+                                        zero);
+  };
+  linalg::FillOp fill = nest.fill;
+  auto initial = [&]() -> Value {
+    if (!fill)
+      return old();
+    Value start = b.clone(*fill.getInputs()[0].getDefiningOp())->getResult(0);
+    return vector::BroadcastOp::create(b, loc, vectorType, start);
+  };
+  Value start;
+  if (!isFirst || !fill) {
+    start = initial();
+  } else {
+    auto choice = scf::IfOp::create(b, loc, vectorType, isFirst, true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(choice.thenBlock());
+    scf::YieldOp::create(b, loc, initial());
+    b.setInsertionPointToStart(choice.elseBlock());
+    scf::YieldOp::create(b, loc, old());
+    start = choice.getResult(0);
+  }
+  value = arith::AddFOp::create(b, loc, value, start);
+  if (!nest.epilogue) {
+    vector::MaskedStoreOp::create(b, loc, outMemory, outAt, mask, value);
+    return;
+  }
+  auto finish = [&] {
+    Point point;
+    point.indices.assign(nest.extents.size(), constant(0));
+    for (auto [loop, index] :
+         llvm::zip_equal(product.rows, split(row, product.rows)))
+      point.indices[loop] = index;
+    point.indices[product.columns.back()] = column;
+    point.vectorLoop = product.columns.back();
+    point.lanes = lanes;
+    point.mask = mask;
+    point.last = b.createOrFold<arith::SubIOp>(loc, right.count, constant(1));
+    SmallVector<Value> bounds(nest.extents.size());
+    NestEmitter(b, nest, lanes, bounds, bounds).finish(point, value);
+  };
+  if (!product.keepsParts)
+    return finish();
+  auto branch = scf::IfOp::create(b, loc, isLast, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  finish();
+  b.setInsertionPointToStart(branch.elseBlock());
+  vector::StoreOp::create(b, loc, value, parts, part);
+}
+
+} // namespace tpa::cpu
