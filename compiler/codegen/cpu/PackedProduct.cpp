@@ -186,8 +186,9 @@ static void chooseBlocks(PackedProduct &product, const Nest &nest,
   product.tileRows = target.registers >= 32 ? 24 / vectors : 12 / vectors;
 
   int64_t steps = estimate(nest, product.summed);
-  bool oneBlock = isStatic(nest, product.summed) && steps <= env("G_K1", 1024);
-  int64_t most = env("G_KC", 512);
+  bool oneBlock = isStatic(nest, product.summed) &&
+                  steps <= env("G_K1", product.packsLeft() ? 512 : 1024);
+  int64_t most = env("G_KC", product.packsLeft() ? 384 : 512);
   if (oneBlock)
     product.sumBlock = llvm::alignTo(steps, target.lanes);
   else if (isStatic(nest, product.summed))
@@ -199,7 +200,7 @@ static void chooseBlocks(PackedProduct &product, const Nest &nest,
 
   int64_t panel = product.sumBlock * product.tileColumns * 4;
   int64_t panels = std::max<int64_t>(1, kRightBytes / panel);
-  product.rowBlock = env("G_MB", 512);
+  product.rowBlock = env("G_MB", product.keepsParts ? 512 : 1024);
   if (product.keepsParts)
     panels = std::clamp<int64_t>(
         kParts / (product.rowBlock * product.tileColumns * 4), 1, panels);

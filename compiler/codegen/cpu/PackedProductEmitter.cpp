@@ -154,7 +154,8 @@ Value PackedProductEmitter::load(const Factor &factor, Value at, Value mask) {
   Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
   Value value =
       vector::MaskedLoadOp::create(b, loc, type, factor.memory, at, mask, zero);
-  return element.isF32() ? value : arith::ExtFOp::create(b, loc, vectorType, value);
+  return element.isF32() ? value
+                         : arith::ExtFOp::create(b, loc, vectorType, value);
 }
 
 //===----------------------------------------------------------------------===//
@@ -295,12 +296,13 @@ void PackedProductEmitter::emitRows() {
     loop(rowBegin, rowEnd, rows, [&](Value group) {
       pack(left, group, leftPanel, constant(0), lanes);
       Value end = min(add(group, constant(rows)), rowEnd);
+      Value ahead = left.alongSum ? Value() : add(group, constant(rows));
       loop(group, end, tileRows, [&](Value row) {
         SmallVector<Value> at;
         Value first = arith::SubIOp::create(b, loc, row, group);
         for (int64_t i = 0; i < tileRows; ++i)
           at.push_back(add(first, constant(i)));
-        emitTiles(row, leftPanel, at, lanes);
+        emitTiles(row, leftPanel, at, lanes, ahead);
       });
     });
     return;
@@ -312,23 +314,47 @@ void PackedProductEmitter::emitRows() {
       at.push_back(
           add(offset(left.map, left.lines, min(add(row, constant(i)), last)),
               stepBegin));
-    emitTiles(row, left.memory, at, 1);
+    emitTiles(row, left.memory, at, 1, {});
   });
 }
 
 /// All tiles of some rows; step k of row i lies at leftAt[i] + k * leftStep.
+/// `ahead`, if any, is the row of `left` to ask for meanwhile.
 void PackedProductEmitter::emitTiles(Value row, Value leftMemory,
-                                     ArrayRef<Value> leftAt, int64_t leftStep) {
+                                     ArrayRef<Value> leftAt, int64_t leftStep,
+                                     Value ahead) {
   loop(columnBegin, columnEnd, product.tileColumns, [&](Value column) {
     Value panel = mul(b.createOrFold<arith::SubIOp>(loc, column, columnBegin),
                       constant(product.sumBlock));
-    emitTile(panel, leftMemory, leftAt, leftStep);
+    prefetchResult(row, column);
+    emitTile(panel, leftMemory, leftAt, leftStep, ahead);
     finishTile(row, column);
   });
 }
 
+void PackedProductEmitter::prefetch(Value memory, Value at) {
+  memref::PrefetchOp::create(b, loc, memory, at, /*isWrite=*/false,
+                             /*localityHint=*/3, /*isDataCache=*/true);
+}
+
+/// Asks for what the tile is added or stored to, while it is computed.
+void PackedProductEmitter::prefetchResult(Value row, Value column) {
+  if (nest.epilogue)
+    return;
+  OpOperand *out = root.getDpsInitOperand(0);
+  Value memory = flatten(out->get());
+  loop(constant(0), constant(product.tileRows), 1, [&](Value i) {
+    Value at =
+        add(offset(root.getMatchingIndexingMap(out), product.rows, add(row, i)),
+            column);
+    for (int64_t k = 0; k < product.tileColumns; k += lanes)
+      prefetch(memory, add(at, constant(k)));
+  });
+}
+
 void PackedProductEmitter::emitTile(Value panel, Value leftMemory,
-                                    ArrayRef<Value> leftAt, int64_t leftStep) {
+                                    ArrayRef<Value> leftAt, int64_t leftStep,
+                                    Value ahead) {
   int64_t vectors = product.tileColumns / lanes;
   Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorType));
   SmallVector<Value> sums(product.tileRows * vectors, zero);
@@ -339,6 +365,10 @@ void PackedProductEmitter::emitTile(Value panel, Value leftMemory,
     Value step = op.getInductionVar();
     sums.assign(op.getRegionIterArgs().begin(), op.getRegionIterArgs().end());
     Value from = add(panel, mul(step, constant(product.tileColumns)));
+    if (ahead)
+      prefetch(
+          left.memory,
+          add(offset(left.map, product.summed, add(stepBegin, step)), ahead));
     SmallVector<Value> columns;
     for (int64_t i = 0; i < vectors; ++i)
       columns.push_back(vector::LoadOp::create(b, loc, vectorType, rightPanels,
@@ -372,7 +402,8 @@ void PackedProductEmitter::finishTile(Value row, Value column) {
           partColumn = arith::SubIOp::create(b, loc, column, columnBegin);
     Value part = add(mul(partRow, constant(product.columnBlock)), partColumn);
     loop(constant(0), columns, lanes, [&](Value k) {
-      Value value = vector::LoadOp::create(b, loc, vectorType, tile, add(at, k));
+      Value value =
+          vector::LoadOp::create(b, loc, vectorType, tile, add(at, k));
       finishVector(add(row, i), add(column, k), value, add(part, k));
     });
   });
@@ -393,8 +424,8 @@ void PackedProductEmitter::finishVector(Value row, Value column, Value value,
   auto old = [&]() -> Value {
     if (product.keepsParts)
       return vector::LoadOp::create(b, loc, vectorType, parts, part);
-    return vector::MaskedLoadOp::create(b, loc, vectorType, outMemory, outAt, mask,
-                                        zero);
+    return vector::MaskedLoadOp::create(b, loc, vectorType, outMemory, outAt,
+                                        mask, zero);
   };
   linalg::FillOp fill = nest.fill;
   auto initial = [&]() -> Value {

@@ -76,9 +76,13 @@ private:
                     mlir::Value at, int64_t width);
   void emitRows();
   void emitTiles(mlir::Value row, mlir::Value leftMemory,
-                 llvm::ArrayRef<mlir::Value> leftAt, int64_t leftStep);
+                 llvm::ArrayRef<mlir::Value> leftAt, int64_t leftStep,
+                 mlir::Value ahead);
+  void prefetch(mlir::Value memory, mlir::Value at);
+  void prefetchResult(mlir::Value row, mlir::Value column);
   void emitTile(mlir::Value panel, mlir::Value leftMemory,
-                llvm::ArrayRef<mlir::Value> leftAt, int64_t leftStep);
+                llvm::ArrayRef<mlir::Value> leftAt, int64_t leftStep,
+                mlir::Value ahead);
   void finishTile(mlir::Value row, mlir::Value column);
   void finishVector(mlir::Value row, mlir::Value column, mlir::Value value,
                     mlir::Value part);
