@@ -199,17 +199,25 @@ static void chooseBlocks(PackedProduct &product, const Nest &nest,
   product.keepsParts = nest.epilogue && !oneBlock;
 
   int64_t panel = product.sumBlock * product.tileColumns * 4;
+  int64_t mostRows = env("G_MB", product.keepsParts ? 512 : 1024),
+          leastRows = 128, leastGroups = env("G_LG", 16);
   int64_t panels = std::max<int64_t>(1, kRightBytes / panel);
-  product.rowBlock = env("G_MB", product.keepsParts ? 512 : 1024);
   if (product.keepsParts)
-    panels = std::clamp<int64_t>(
-        kParts / (product.rowBlock * product.tileColumns * 4), 1, panels);
+    panels = std::clamp<int64_t>(kParts / (mostRows * product.tileColumns * 4),
+                                 1, panels);
+  // A number of columns that varies counts as one block.
+  int64_t columnBlocks = 1;
   if (isStatic(nest, product.columns)) {
     // Equal shares.
     int64_t all = llvm::divideCeil(columns, product.tileColumns);
-    panels = llvm::divideCeil(all, llvm::divideCeil(all, panels));
+    columnBlocks = llvm::divideCeil(all, panels);
+    panels = llvm::divideCeil(all, columnBlocks);
   }
   product.columnBlock = panels * product.tileColumns;
+  product.rowBlock = mostRows;
+  while (columnBlocks * (1024 / product.rowBlock) < leastGroups &&
+         product.rowBlock > leastRows)
+    product.rowBlock /= 2;
   if (isStatic(nest, product.rows)) {
     int64_t rows = estimate(nest, product.rows);
     product.rowBlock = llvm::alignTo(

@@ -17,6 +17,9 @@ using namespace mlir;
 
 namespace tpa::cpu {
 
+/// Of `left`, packed at a time: so many that a visit to a far step pays.
+static constexpr int64_t leftPanels = 4;
+
 PackedProductEmitter::PackedProductEmitter(OpBuilder &builder, const Nest &nest,
                                            const PackedProduct &product,
                                            int64_t lanes, Value workgroup)
@@ -41,7 +44,7 @@ PackedProductEmitter::PackedProductEmitter(OpBuilder &builder, const Nest &nest,
   rightPanels = scratch(product.sumBlock * product.columnBlock);
   tile = scratch(product.tileRows * product.tileColumns);
   if (product.packsLeft())
-    leftPanel = scratch(product.sumBlock * lanes);
+    leftPanel = scratch(product.sumBlock * leftPanels * lanes);
   if (product.keepsParts)
     parts = scratch(product.rowBlock * product.columnBlock);
 }
@@ -208,55 +211,65 @@ static void transpose(OpBuilder &b, Location loc, SmallVector<Value> &rows) {
   }
 }
 
-/// Lines from `first` on, `width` of them per step of the block.
-void PackedProductEmitter::pack(const Factor &factor, Value first, Value target,
-                                Value at, int64_t width) {
-  if (factor.alongSum)
-    packAlongSum(factor, first, target, at, width);
-  else
-    packAlongLines(factor, first, target, at, width);
-}
-
-void PackedProductEmitter::packAlongLines(const Factor &factor, Value first,
-                                          Value target, Value at,
-                                          int64_t width) {
-  SmallVector<Value> masks;
-  Value left = arith::SubIOp::create(b, loc, factor.count, first);
-  for (int64_t i = 0; i < width; i += lanes)
-    masks.push_back(
-        maskUpTo(b.createOrFold<arith::SubIOp>(loc, left, constant(i))));
+/// Lines [first, end) in panels of `lines`, of which a step takes `width`
+/// places.
+void PackedProductEmitter::pack(const Factor &factor, Value first, Value end,
+                                Value target, int64_t lines, int64_t width) {
+  Value length = b.createOrFold<arith::SubIOp>(loc, end, first);
+  Value panels =
+      b.createOrFold<arith::CeilDivUIOp>(loc, length, constant(lines));
+  auto place = [&](Value panel, Value step) {
+    return add(mul(panel, constant(product.sumBlock * width)),
+               mul(step, constant(width)));
+  };
+  if (factor.alongSum) {
+    loop(constant(0), panels, 1, [&](Value panel) {
+      Value line = add(first, mul(panel, constant(lines)));
+      loop(constant(0), constant(width), lanes, [&](Value group) {
+        transposeLines(factor, add(line, group), target,
+                       add(place(panel, constant(0)), group), width);
+      });
+    });
+    return;
+  }
+  // All panels at each step: they are neighbours in memory, steps are far.
   loop(constant(0), steps, 1, [&](Value step) {
-    Value from = add(offset(factor.map, product.summed, add(stepBegin, step)),
-                     first),
-          to = add(at, mul(step, constant(width)));
-    for (auto [i, mask] : llvm::enumerate(masks)) {
-      Value shift = constant(i * lanes);
-      vector::StoreOp::create(b, loc, load(factor, add(from, shift), mask),
-                              target, add(to, shift));
-    }
+    Value from = offset(factor.map, product.summed, add(stepBegin, step));
+    loop(constant(0), panels, 1, [&](Value panel) {
+      Value line = add(first, mul(panel, constant(lines)));
+      Value left = arith::SubIOp::create(b, loc, factor.count, line);
+      Value source = add(from, line), to = place(panel, step);
+      for (int64_t i = 0; i < width; i += lanes) {
+        Value mask =
+            maskUpTo(b.createOrFold<arith::SubIOp>(loc, left, constant(i)));
+        vector::StoreOp::create(b, loc,
+                                load(factor, add(source, constant(i)), mask),
+                                target, add(to, constant(i)));
+      }
+    });
   });
 }
 
-void PackedProductEmitter::packAlongSum(const Factor &factor, Value first,
-                                        Value target, Value at, int64_t width) {
+/// The block's steps of `lanes` lines; those that do not exist repeat the last.
+void PackedProductEmitter::transposeLines(const Factor &factor, Value first,
+                                          Value target, Value at,
+                                          int64_t width) {
   Value last = b.createOrFold<arith::SubIOp>(loc, factor.count, constant(1));
-  loop(constant(0), constant(width), lanes, [&](Value group) {
-    SmallVector<Value> from;
-    for (int64_t i = 0; i < lanes; ++i) {
-      Value line = min(add(add(first, group), constant(i)), last);
-      from.push_back(add(offset(factor.map, factor.lines, line), stepBegin));
-    }
-    loop(constant(0), steps, lanes, [&](Value step) {
-      Value mask = maskUpTo(arith::SubIOp::create(b, loc, steps, step));
-      SmallVector<Value> rows;
-      for (Value line : from)
-        rows.push_back(load(factor, add(line, step), mask));
-      transpose(b, loc, rows);
-      Value to = add(add(at, group), mul(step, constant(width)));
-      for (auto [i, row] : llvm::enumerate(rows))
-        vector::StoreOp::create(b, loc, row, target,
-                                add(to, constant(i * width)));
-    });
+  SmallVector<Value> from;
+  for (int64_t i = 0; i < lanes; ++i) {
+    Value line = min(add(first, constant(i)), last);
+    from.push_back(add(offset(factor.map, factor.lines, line), stepBegin));
+  }
+  loop(constant(0), steps, lanes, [&](Value step) {
+    Value mask = maskUpTo(arith::SubIOp::create(b, loc, steps, step));
+    SmallVector<Value> rows;
+    for (Value line : from)
+      rows.push_back(load(factor, add(line, step), mask));
+    transpose(b, loc, rows);
+    Value to = add(at, mul(step, constant(width)));
+    for (auto [i, row] : llvm::enumerate(rows))
+      vector::StoreOp::create(b, loc, row, target,
+                              add(to, constant(i * width)));
   });
 }
 
@@ -270,11 +283,8 @@ void PackedProductEmitter::emit() {
     stepBegin = begin;
     steps = min(b.createOrFold<arith::SubIOp>(loc, all, begin),
                 constant(product.sumBlock));
-    loop(columnBegin, columnEnd, product.tileColumns, [&](Value column) {
-      Value at = mul(b.createOrFold<arith::SubIOp>(loc, column, columnBegin),
-                     constant(product.sumBlock));
-      pack(right, column, rightPanels, at, product.tileColumns);
-    });
+    pack(right, columnBegin, columnEnd, rightPanels, product.tileColumns,
+         product.tileColumns);
     emitRows();
   };
   auto whole = getConstantIntValue(all);
@@ -292,16 +302,20 @@ void PackedProductEmitter::emit() {
 void PackedProductEmitter::emitRows() {
   int64_t tileRows = product.tileRows;
   if (product.packsLeft()) {
-    int64_t rows = lanes / tileRows * tileRows;
+    int64_t lines = lanes / tileRows * tileRows;
+    int64_t rows = leftPanels * lines;
     loop(rowBegin, rowEnd, rows, [&](Value group) {
-      pack(left, group, leftPanel, constant(0), lanes);
       Value end = min(add(group, constant(rows)), rowEnd);
-      Value ahead = left.alongSum ? Value() : add(group, constant(rows));
+      pack(left, group, end, leftPanel, lines, lanes);
       loop(group, end, tileRows, [&](Value row) {
-        SmallVector<Value> at;
         Value first = arith::SubIOp::create(b, loc, row, group);
+        Value panel = arith::DivUIOp::create(b, loc, first, constant(lines)),
+              place = arith::RemUIOp::create(b, loc, first, constant(lines));
+        place = add(place, mul(panel, constant(product.sumBlock * lanes)));
+        SmallVector<Value> at;
         for (int64_t i = 0; i < tileRows; ++i)
-          at.push_back(add(first, constant(i)));
+          at.push_back(add(place, constant(i)));
+        Value ahead = left.alongSum ? Value() : add(row, constant(rows));
         emitTiles(row, leftPanel, at, lanes, ahead);
       });
     });

@@ -68,12 +68,10 @@ private:
   mlir::Value load(const Factor &factor, mlir::Value at, mlir::Value mask);
 
   // Work.
-  void pack(const Factor &factor, mlir::Value first, mlir::Value target,
-            mlir::Value at, int64_t width);
-  void packAlongLines(const Factor &factor, mlir::Value first,
+  void pack(const Factor &factor, mlir::Value first, mlir::Value end,
+            mlir::Value target, int64_t lines, int64_t width);
+  void transposeLines(const Factor &factor, mlir::Value first,
                       mlir::Value target, mlir::Value at, int64_t width);
-  void packAlongSum(const Factor &factor, mlir::Value first, mlir::Value target,
-                    mlir::Value at, int64_t width);
   void emitRows();
   void emitTiles(mlir::Value row, mlir::Value leftMemory,
                  llvm::ArrayRef<mlir::Value> leftAt, int64_t leftStep,
