@@ -20,6 +20,9 @@ namespace tpa::cpu {
 /// Of `left`, packed at a time: so many that a visit to a far step pays.
 static constexpr int64_t leftPanels = 4;
 
+/// Steps that lie far apart are asked for before they are read.
+static constexpr int64_t stepsAhead = 8;
+
 PackedProductEmitter::PackedProductEmitter(OpBuilder &builder, const Nest &nest,
                                            const PackedProduct &product,
                                            int64_t lanes, Value workgroup)
@@ -234,12 +237,16 @@ void PackedProductEmitter::pack(const Factor &factor, Value first, Value end,
   }
   // All panels at each step: they are neighbours in memory, steps are far.
   loop(constant(0), steps, 1, [&](Value step) {
-    Value from = offset(factor.map, product.summed, add(stepBegin, step));
+    Value at = add(stepBegin, step);
+    Value from = offset(factor.map, product.summed, at);
+    Value next = offset(factor.map, product.summed,
+                        add(at, constant(getenv("G_PD") ? atoi(getenv("G_PD")) : stepsAhead)));
     loop(constant(0), panels, 1, [&](Value panel) {
       Value line = add(first, mul(panel, constant(lines)));
       Value left = arith::SubIOp::create(b, loc, factor.count, line);
       Value source = add(from, line), to = place(panel, step);
       for (int64_t i = 0; i < width; i += lanes) {
+        prefetch(factor.memory, add(add(next, line), constant(i)));
         Value mask =
             maskUpTo(b.createOrFold<arith::SubIOp>(loc, left, constant(i)));
         vector::StoreOp::create(b, loc,
