@@ -89,6 +89,15 @@ static bool isStatic(const Nest &nest, ArrayRef<unsigned> loops) {
       loops, [&](unsigned loop) { return nest.extents[loop].isStatic(); });
 }
 
+/// The product of the extents that are known.
+static int64_t knownFactor(const Nest &nest, ArrayRef<unsigned> loops) {
+  int64_t product = 1;
+  for (unsigned loop : loops)
+    if (nest.extents[loop].isStatic())
+      product *= nest.extents[loop].constant;
+  return product;
+}
+
 /// Divides the loops among rows, columns and the sum; returns why not.
 static StringRef divide(PackedProduct &product, const Nest &nest) {
   linalg::GenericOp root = nest.root;
@@ -141,6 +150,19 @@ static StringRef divide(PackedProduct &product, const Nest &nest) {
   return {};
 }
 
+/// A grid counts workgroups by the quotient of one scalar.
+static StringRef variesTooMuch(const PackedProduct &product, const Nest &nest) {
+  auto varying = [&](ArrayRef<unsigned> loops) {
+    return llvm::count_if(
+        loops, [&](unsigned loop) { return !nest.extents[loop].isStatic(); });
+  };
+  if (varying(product.rows) > 1)
+    return "two extents of its rows vary";
+  if (varying(product.columns) > 0 && product.columns.size() > 1)
+    return "several loops of its columns vary";
+  return {};
+}
+
 /// Packing pays where each packed value is used often enough; a number of rows
 /// that varies counts as large.
 static StringRef tooSmall(const PackedProduct &product, const Nest &nest,
@@ -165,7 +187,7 @@ static int64_t env(const char *name, int64_t value) {
 
 static void chooseBlocks(PackedProduct &product, const Nest &nest,
                          const Target &target) {
-  int64_t kRightBytes = env("G_RB", 320) << 10, kParts = env("G_CB", 256) << 10;
+  int64_t kRightBytes = env("G_RB", 400) << 10, kParts = env("G_CB", 256) << 10;
   // The tile: its sums, a row of vectors of `right` and one broadcast value.
   int64_t columns = estimate(nest, product.columns);
   int64_t vectors = target.registers >= 32 ? 3 : 2;
@@ -187,8 +209,8 @@ static void chooseBlocks(PackedProduct &product, const Nest &nest,
 
   int64_t steps = estimate(nest, product.summed);
   bool oneBlock = isStatic(nest, product.summed) &&
-                  steps <= env("G_K1", product.packsLeft() ? 512 : 1024);
-  int64_t most = env("G_KC", product.packsLeft() ? 384 : 512);
+                  steps <= env("G_K1", product.packsLeft() ? 256 : 1024);
+  int64_t most = env("G_KC", product.packsLeft() ? 256 : 1024);
   if (oneBlock)
     product.sumBlock = llvm::alignTo(steps, target.lanes);
   else if (isStatic(nest, product.summed))
@@ -200,7 +222,7 @@ static void chooseBlocks(PackedProduct &product, const Nest &nest,
 
   int64_t panel = product.sumBlock * product.tileColumns * 4;
   int64_t mostRows = env("G_MB", product.keepsParts ? 512 : 1024),
-          leastRows = 128, leastGroups = env("G_LG", 16);
+          leastRows = 128, leastGroups = env("G_LG", 8);
   int64_t panels = std::max<int64_t>(1, kRightBytes / panel);
   if (product.keepsParts)
     panels = std::clamp<int64_t>(kParts / (mostRows * product.tileColumns * 4),
@@ -218,7 +240,10 @@ static void chooseBlocks(PackedProduct &product, const Nest &nest,
   while (columnBlocks * (1024 / product.rowBlock) < leastGroups &&
          product.rowBlock > leastRows)
     product.rowBlock /= 2;
-  if (isStatic(nest, product.rows)) {
+  if (!isStatic(nest, product.rows)) {
+    int64_t known = knownFactor(nest, product.rows);
+    product.rowBlock = std::max<int64_t>(1, product.rowBlock / known) * known;
+  } else {
     int64_t rows = estimate(nest, product.rows);
     product.rowBlock = llvm::alignTo(
         llvm::divideCeil(rows, llvm::divideCeil(rows, product.rowBlock)),
@@ -236,6 +261,8 @@ matchProduct(const Nest &nest, const Target &target, std::string &why) {
   PackedProduct product;
   StringRef reason = divide(product, nest);
   if (reason.empty())
+    reason = variesTooMuch(product, nest);
+  if (reason.empty())
     reason = tooSmall(product, nest, target);
   why = reason.str();
   if (!reason.empty())
@@ -248,22 +275,23 @@ AffineMap gridOf(const PackedProduct &product, const Nest &nest,
                  func::FuncOp kernel) {
   MLIRContext *context = kernel.getContext();
   auto count = [&](ArrayRef<unsigned> loops, int64_t block) {
-    AffineExpr size = getAffineConstantExpr(1, context);
-    for (unsigned loop : loops) {
-      const Extent &extent = nest.extents[loop];
-      size =
-          size * (extent.isStatic()
-                      ? getAffineConstantExpr(extent.constant, context)
-                      : getAffineSymbolExpr(
-                            cast<BlockArgument>(extent.scalar).getArgNumber(),
-                            context));
-    }
-    return size.ceilDiv(block);
+    Value scalar;
+    for (unsigned loop : loops)
+      if (!nest.extents[loop].isStatic())
+        scalar = nest.extents[loop].scalar;
+    int64_t known = knownFactor(nest, loops);
+    if (!scalar)
+      return getAffineConstantExpr(llvm::divideCeil(known, block), context);
+    AffineExpr size = getAffineSymbolExpr(
+        cast<BlockArgument>(scalar).getArgNumber(), context);
+    return size.ceilDiv(block / known);
   };
-  return AffineMap::get(0, kernel.getNumArguments(),
-                        {count(product.rows, product.rowBlock),
-                         count(product.columns, product.columnBlock)},
-                        context);
+  AffineExpr rows = count(product.rows, product.rowBlock),
+             columns = count(product.columns, product.columnBlock);
+  SmallVector<AffineExpr> counts = {rows, columns};
+  if (product.rowsFastest)
+    std::swap(counts[0], counts[1]);
+  return AffineMap::get(0, kernel.getNumArguments(), counts, context);
 }
 
 } // namespace tpa::cpu

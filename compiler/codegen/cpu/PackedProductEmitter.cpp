@@ -18,7 +18,7 @@ using namespace mlir;
 namespace tpa::cpu {
 
 /// Of `left`, packed at a time: so many that a visit to a far step pays.
-static constexpr int64_t leftPanels = 4;
+static int64_t leftPanels = getenv("G_LP") ? atoi(getenv("G_LP")) : 4;
 
 /// Steps that lie far apart are asked for before they are read.
 static constexpr int64_t stepsAhead = 8;
@@ -153,13 +153,18 @@ Value PackedProductEmitter::maskUpTo(Value count) {
       b, loc, VectorType::get({lanes}, b.getI1Type()), count);
 }
 
-/// A vector of neighbours in f32; absent ones are zero.
-Value PackedProductEmitter::load(const Factor &factor, Value at, Value mask) {
+/// One element of a factor, or a vector of neighbours, in f32.
+Value PackedProductEmitter::load(const Factor &factor, Value at,
+                                 int64_t count) {
   Type element = cast<MemRefType>(factor.memory.getType()).getElementType();
-  auto type = VectorType::get({lanes}, element);
-  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
-  Value value =
-      vector::MaskedLoadOp::create(b, loc, type, factor.memory, at, mask, zero);
+  if (count == 1) {
+    Value value = memref::LoadOp::create(b, loc, factor.memory, at);
+    return element.isF32()
+               ? value
+               : arith::ExtFOp::create(b, loc, b.getF32Type(), value);
+  }
+  Value value = vector::LoadOp::create(
+      b, loc, VectorType::get({count}, element), factor.memory, at);
   return element.isF32() ? value
                          : arith::ExtFOp::create(b, loc, vectorType, value);
 }
@@ -239,21 +244,38 @@ void PackedProductEmitter::pack(const Factor &factor, Value first, Value end,
   loop(constant(0), steps, 1, [&](Value step) {
     Value at = add(stepBegin, step);
     Value from = offset(factor.map, product.summed, at);
-    Value next = offset(factor.map, product.summed,
-                        add(at, constant(getenv("G_PD") ? atoi(getenv("G_PD")) : stepsAhead)));
+    Value next = offset(
+        factor.map, product.summed,
+        add(at, constant(getenv("G_PD") ? atoi(getenv("G_PD")) : stepsAhead)));
     loop(constant(0), panels, 1, [&](Value panel) {
       Value line = add(first, mul(panel, constant(lines)));
       Value left = arith::SubIOp::create(b, loc, factor.count, line);
       Value source = add(from, line), to = place(panel, step);
       for (int64_t i = 0; i < width; i += lanes) {
         prefetch(factor.memory, add(add(next, line), constant(i)));
-        Value mask =
-            maskUpTo(b.createOrFold<arith::SubIOp>(loc, left, constant(i)));
-        vector::StoreOp::create(b, loc,
-                                load(factor, add(source, constant(i)), mask),
-                                target, add(to, constant(i)));
+        copyLines(factor, add(source, constant(i)), left, i, target,
+                  add(to, constant(i)));
       }
     });
+  });
+}
+
+/// Copies `lanes` neighbours, or those that exist: `left` from `i` places
+/// before. Places of others keep what they have.
+void PackedProductEmitter::copyLines(const Factor &factor, Value from,
+                                     Value left, int64_t i, Value target,
+                                     Value to) {
+  Value isWhole = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, left,
+                                        constant(i + lanes));
+  auto branch = scf::IfOp::create(b, loc, isWhole, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  vector::StoreOp::create(b, loc, load(factor, from, lanes), target, to);
+  b.setInsertionPointToStart(branch.elseBlock());
+  loop(constant(i), left, 1, [&](Value line) {
+    Value at = arith::SubIOp::create(b, loc, line, constant(i));
+    memref::StoreOp::create(b, loc, load(factor, add(from, at), 1), target,
+                            add(to, at));
   });
 }
 
@@ -267,16 +289,23 @@ void PackedProductEmitter::transposeLines(const Factor &factor, Value first,
     Value line = min(add(first, constant(i)), last);
     from.push_back(add(offset(factor.map, factor.lines, line), stepBegin));
   }
-  loop(constant(0), steps, lanes, [&](Value step) {
-    Value mask = maskUpTo(arith::SubIOp::create(b, loc, steps, step));
+  Value rest = b.createOrFold<arith::RemUIOp>(loc, steps, constant(lanes)),
+        whole = b.createOrFold<arith::SubIOp>(loc, steps, rest);
+  loop(constant(0), whole, lanes, [&](Value step) {
     SmallVector<Value> rows;
     for (Value line : from)
-      rows.push_back(load(factor, add(line, step), mask));
+      rows.push_back(load(factor, add(line, step), lanes));
     transpose(b, loc, rows);
     Value to = add(at, mul(step, constant(width)));
     for (auto [i, row] : llvm::enumerate(rows))
       vector::StoreOp::create(b, loc, row, target,
                               add(to, constant(i * width)));
+  });
+  loop(whole, steps, 1, [&](Value step) {
+    Value to = add(at, mul(step, constant(width)));
+    for (auto [i, line] : llvm::enumerate(from))
+      memref::StoreOp::create(b, loc, load(factor, add(line, step), 1), target,
+                              add(to, constant(i)));
   });
 }
 

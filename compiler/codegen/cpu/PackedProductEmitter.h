@@ -65,13 +65,15 @@ private:
   Factor factor(mlir::OpOperand *operand, llvm::ArrayRef<unsigned> lines,
                 bool alongSum);
   mlir::Value maskUpTo(mlir::Value count);
-  mlir::Value load(const Factor &factor, mlir::Value at, mlir::Value mask);
+  mlir::Value load(const Factor &factor, mlir::Value at, int64_t count);
 
   // Work.
   void pack(const Factor &factor, mlir::Value first, mlir::Value end,
             mlir::Value target, int64_t lines, int64_t width);
   void transposeLines(const Factor &factor, mlir::Value first,
                       mlir::Value target, mlir::Value at, int64_t width);
+  void copyLines(const Factor &factor, mlir::Value from, mlir::Value left,
+                 int64_t i, mlir::Value target, mlir::Value to);
   void emitRows();
   void emitTiles(mlir::Value row, mlir::Value leftMemory,
                  llvm::ArrayRef<mlir::Value> leftAt, int64_t leftStep,
