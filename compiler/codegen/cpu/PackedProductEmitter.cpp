@@ -261,7 +261,7 @@ void PackedProductEmitter::pack(const Factor &factor, Value first, Value end,
 }
 
 /// Copies `lanes` neighbours, or those that exist: `left` from `i` places
-/// before. Places of others keep what they have.
+/// before. Others are zero, for chance values can be slow to compute with.
 void PackedProductEmitter::copyLines(const Factor &factor, Value from,
                                      Value left, int64_t i, Value target,
                                      Value to) {
@@ -272,6 +272,8 @@ void PackedProductEmitter::copyLines(const Factor &factor, Value from,
   b.setInsertionPointToStart(branch.thenBlock());
   vector::StoreOp::create(b, loc, load(factor, from, lanes), target, to);
   b.setInsertionPointToStart(branch.elseBlock());
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorType));
+  vector::StoreOp::create(b, loc, zero, target, to);
   loop(constant(i), left, 1, [&](Value line) {
     Value at = arith::SubIOp::create(b, loc, line, constant(i));
     memref::StoreOp::create(b, loc, load(factor, add(from, at), 1), target,
