@@ -20,7 +20,7 @@ static Type elementType(OpOperand *operand) {
 }
 
 bool PackedProduct::packsLeft() const {
-  return !leftAlongSum || !elementType(left).isF32();
+  return !leftAlongSum || !leftRowsAreOne || !elementType(left).isF32();
 }
 
 //===----------------------------------------------------------------------===//
@@ -137,6 +137,9 @@ static StringRef divide(PackedProduct &product, const Nest &nest) {
     product.summed = inRight;
   product.leftAlongSum = endsWith(left, product.summed);
   product.rightAlongSum = endsWith(right, product.summed);
+  product.leftRowsAreOne =
+      product.leftAlongSum &&
+      endsWith(ArrayRef(left).drop_back(product.summed.size()), product.rows);
   if (!endsWith(results, product.columns))
     return "the result's columns are not neighbours in memory";
   if (!product.leftAlongSum && !endsWith(left, product.rows))
@@ -169,7 +172,8 @@ static StringRef tooSmall(const PackedProduct &product, const Nest &nest,
                           const Target &target) {
   if (product.summed.empty() || estimate(nest, product.summed) < target.lanes)
     return "the sum is short";
-  if (isStatic(nest, product.rows) && estimate(nest, product.rows) < 16)
+  if (isStatic(nest, product.rows) &&
+      estimate(nest, product.rows) < PackedProduct::leastRows)
     return "there are few rows";
   if (estimate(nest, product.columns) < 2 * target.lanes)
     return "there are few columns";

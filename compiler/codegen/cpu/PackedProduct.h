@@ -21,10 +21,14 @@ namespace tpa::cpu {
 /// of the sum. Each of the three is a list of loops that together count as one,
 /// the last fastest; loops of extent one are in none of them.
 struct PackedProduct {
+  /// Fewer use a packed value too seldom, and need not fill a register tile.
+  static constexpr int64_t leastRows = 16;
+
   llvm::SmallVector<unsigned> rows, columns, summed;
   mlir::OpOperand *left = nullptr, *right = nullptr;
   /// Neighbours in memory are steps of the sum; else they are rows (columns).
   bool leftAlongSum = false, rightAlongSum = false;
+  bool leftRowsAreOne = false; ///< rows of `left` are equally far apart
 
   int64_t tileRows = 0;                  ///< of a register tile
   int64_t tileColumns = 0;               ///< of a register tile: whole vectors

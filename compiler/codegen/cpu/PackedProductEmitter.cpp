@@ -44,12 +44,43 @@ PackedProductEmitter::PackedProductEmitter(OpBuilder &builder, const Nest &nest,
   columnBegin =
       mul(product.rowsFastest ? outer : inner, constant(product.columnBlock));
   columnEnd = min(add(columnBegin, constant(product.columnBlock)), right.count);
+  columnGroup = product.rowsFastest ? outer : inner;
+  columnGroups = columnBlocks;
   rightPanels = scratch(product.sumBlock * product.columnBlock);
   tile = scratch(product.tileRows * product.tileColumns);
   if (product.packsLeft())
     leftPanel = scratch(product.sumBlock * leftPanels * lanes);
   if (product.keepsParts)
     parts = scratch(product.rowBlock * product.columnBlock);
+}
+
+//===----------------------------------------------------------------------===//
+// Few rows
+//===----------------------------------------------------------------------===//
+
+Value PackedProductEmitter::hasFewRows() {
+  if (getConstantIntValue(left.count))
+    return {};
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, left.count,
+                               constant(PackedProduct::leastRows));
+}
+
+/// Few rows are one block, so workgroups differ in columns alone: each takes a
+/// share of the outermost loop over them.
+void PackedProductEmitter::fewRowsBounds(SmallVectorImpl<Value> &lower,
+                                         SmallVectorImpl<Value> &upper) {
+  for (unsigned loop = 0; loop < nest.extents.size(); ++loop) {
+    lower[loop] = constant(0);
+    upper[loop] = extent(loop);
+  }
+  unsigned shared = product.columns.front();
+  // Whole register tiles of the nest.
+  int64_t grain = nest.unroll[shared] * (nest.vectorLoop == shared ? lanes : 1);
+  Value tiles = mul(columnGroups, constant(grain));
+  Value share = arith::CeilDivUIOp::create(b, loc, extent(shared), tiles);
+  share = mul(share, constant(grain));
+  lower[shared] = min(mul(columnGroup, share), extent(shared));
+  upper[shared] = min(add(lower[shared], share), extent(shared));
 }
 
 //===----------------------------------------------------------------------===//
@@ -354,25 +385,29 @@ void PackedProductEmitter::emitRows() {
         for (int64_t i = 0; i < tileRows; ++i)
           at.push_back(add(place, constant(i)));
         Value ahead = left.alongSum ? Value() : add(row, constant(rows));
-        emitTiles(row, leftPanel, at, lanes, ahead);
+        emitTiles(row, row, leftPanel, at, lanes, ahead);
       });
     });
     return;
   }
-  Value last = b.createOrFold<arith::SubIOp>(loc, left.count, constant(1));
+  // The last tile begins early enough to be whole.
+  Value last =
+      b.createOrFold<arith::SubIOp>(loc, left.count, constant(tileRows));
   loop(rowBegin, rowEnd, tileRows, [&](Value row) {
+    Value base = min(row, last);
+    Value first = add(offset(left.map, left.lines, base), stepBegin),
+          stride = offset(left.map, left.lines, constant(1));
     SmallVector<Value> at;
     for (int64_t i = 0; i < tileRows; ++i)
-      at.push_back(
-          add(offset(left.map, left.lines, min(add(row, constant(i)), last)),
-              stepBegin));
-    emitTiles(row, left.memory, at, 1, {});
+      at.push_back(add(first, mul(constant(i), stride)));
+    emitTiles(row, base, left.memory, at, 1, {});
   });
 }
 
-/// All tiles of some rows; step k of row i lies at leftAt[i] + k * leftStep.
+/// All tiles of the rows from `base` on, of which those from `row` on are new;
+/// step k of the tile's row i lies at leftAt[i] + k * leftStep.
 /// `ahead`, if any, is the row of `left` to ask for meanwhile.
-void PackedProductEmitter::emitTiles(Value row, Value leftMemory,
+void PackedProductEmitter::emitTiles(Value row, Value base, Value leftMemory,
                                      ArrayRef<Value> leftAt, int64_t leftStep,
                                      Value ahead) {
   loop(columnBegin, columnEnd, product.tileColumns, [&](Value column) {
@@ -380,7 +415,7 @@ void PackedProductEmitter::emitTiles(Value row, Value leftMemory,
                       constant(product.sumBlock));
     prefetchResult(row, column);
     emitTile(panel, leftMemory, leftAt, leftStep, ahead);
-    finishTile(row, column);
+    finishTile(row, base, column);
   });
 }
 
@@ -440,23 +475,21 @@ void PackedProductEmitter::emitTile(Value panel, Value leftMemory,
     vector::StoreOp::create(b, loc, sum, tile, constant(i * lanes));
 }
 
-/// Takes the rows and columns of the tile that exist to where they belong.
-void PackedProductEmitter::finishTile(Value row, Value column) {
-  auto left = [&](Value from, Value to, int64_t most) {
-    Value count = arith::SubIOp::create(b, loc, to, from);
-    return min(count, constant(most));
-  };
-  Value rows = left(row, rowEnd, product.tileRows),
-        columns = left(column, columnEnd, product.tileColumns);
-  loop(constant(0), rows, 1, [&](Value i) {
-    Value at = mul(i, constant(product.tileColumns));
-    Value partRow = add(arith::SubIOp::create(b, loc, row, rowBegin), i),
+/// Takes the new rows and the columns that exist to where they belong.
+void PackedProductEmitter::finishTile(Value row, Value base, Value column) {
+  Value end = min(add(row, constant(product.tileRows)), rowEnd);
+  Value left = arith::SubIOp::create(b, loc, columnEnd, column);
+  Value columns = min(left, constant(product.tileColumns));
+  loop(row, end, 1, [&](Value at) {
+    Value tileRow = arith::SubIOp::create(b, loc, at, base),
+          partRow = arith::SubIOp::create(b, loc, at, rowBegin),
           partColumn = arith::SubIOp::create(b, loc, column, columnBegin);
-    Value part = add(mul(partRow, constant(product.columnBlock)), partColumn);
+    Value from = mul(tileRow, constant(product.tileColumns)),
+          part = add(mul(partRow, constant(product.columnBlock)), partColumn);
     loop(constant(0), columns, lanes, [&](Value k) {
       Value value =
-          vector::LoadOp::create(b, loc, vectorType, tile, add(at, k));
-      finishVector(add(row, i), add(column, k), value, add(part, k));
+          vector::LoadOp::create(b, loc, vectorType, tile, add(from, k));
+      finishVector(at, add(column, k), value, add(part, k));
     });
   });
 }

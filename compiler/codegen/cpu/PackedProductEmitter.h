@@ -24,8 +24,8 @@ namespace tpa::cpu {
 ///       tile = sum over the block, in registers
 ///       for the tile's rows: add to parts, or finish and store
 /// ```
-/// Registers hold whole tiles always: rows that do not exist repeat the last,
-/// columns that do not exist are not stored.
+/// Registers hold whole tiles always: the last rows of all are computed
+/// together with some before them, columns that do not exist are not stored.
 class PackedProductEmitter {
 public:
   /// The builder stands in the kernel's body.
@@ -34,6 +34,12 @@ public:
                        mlir::Value workgroup);
 
   void emit();
+  /// Whether there are too few rows for a tile; null where their number is
+  /// known.
+  mlir::Value hasFewRows();
+  /// The workgroup's share of all loops where there are few rows.
+  void fewRowsBounds(llvm::SmallVectorImpl<mlir::Value> &lower,
+                     llvm::SmallVectorImpl<mlir::Value> &upper);
 
 private:
   /// A factor as the product sees it: lines (rows or columns) by steps.
@@ -75,7 +81,7 @@ private:
   void copyLines(const Factor &factor, mlir::Value from, mlir::Value left,
                  int64_t i, mlir::Value target, mlir::Value to);
   void emitRows();
-  void emitTiles(mlir::Value row, mlir::Value leftMemory,
+  void emitTiles(mlir::Value row, mlir::Value base, mlir::Value leftMemory,
                  llvm::ArrayRef<mlir::Value> leftAt, int64_t leftStep,
                  mlir::Value ahead);
   void prefetch(mlir::Value memory, mlir::Value at);
@@ -83,7 +89,7 @@ private:
   void emitTile(mlir::Value panel, mlir::Value leftMemory,
                 llvm::ArrayRef<mlir::Value> leftAt, int64_t leftStep,
                 mlir::Value ahead);
-  void finishTile(mlir::Value row, mlir::Value column);
+  void finishTile(mlir::Value row, mlir::Value base, mlir::Value column);
   void finishVector(mlir::Value row, mlir::Value column, mlir::Value value,
                     mlir::Value part);
 
@@ -96,6 +102,7 @@ private:
   mlir::VectorType vectorType;
   Factor left, right;
 
+  mlir::Value columnGroup, columnGroups;                ///< the workgroup's
   mlir::Value rowBegin, rowEnd, columnBegin, columnEnd; ///< of the workgroup
   mlir::Value stepBegin, steps;                         ///< of the block
   mlir::Value isFirst, isLast; ///< of the blocks; null: there is one

@@ -156,9 +156,9 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
       ++numPacked;
     }
     for (Nest &nest : *nests) {
+      chooseSchedule(nest, target);
       if (product)
         break;
-      chooseSchedule(nest, target);
       ++(nest.vectorLoop ? numVector : numScalar);
       remarkOnSchedule(nest);
       if (distributed)
@@ -178,12 +178,34 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
     return success();
   }
 
+  /// A product whose rows may turn out to be few is a nest then.
+  LogicalResult emitProduct(OpBuilder &builder, const Nest &nest,
+                            const PackedProduct &product, Value workgroup) {
+    PackedProductEmitter emitter(builder, nest, product, lanes, workgroup);
+    Value isFew = emitter.hasFewRows();
+    if (!isFew) {
+      emitter.emit();
+      return success();
+    }
+    linalg::GenericOp root = nest.root;
+    auto branch = scf::IfOp::create(builder, root.getLoc(), isFew,
+                                    /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(branch.elseBlock());
+    emitter.emit();
+    builder.setInsertionPointToStart(branch.thenBlock());
+    SmallVector<Value> lower(nest.extents.size()), upper(nest.extents.size());
+    emitter.fewRowsBounds(lower, upper);
+    return NestEmitter(builder, nest, lanes, lower, upper).emit();
+  }
+
   LogicalResult emit(Nest &nest, const std::optional<PackedProduct> &product,
                      Value workgroup) {
     OpBuilder builder(nest.epilogue ? nest.epilogue : nest.root);
     SmallVector<Value> lower(nest.extents.size()), upper(nest.extents.size());
     if (product) {
-      PackedProductEmitter(builder, nest, *product, lanes, workgroup).emit();
+      if (failed(emitProduct(builder, nest, *product, workgroup)))
+        return failure();
     } else {
       tileBounds(builder, nest, workgroup, lower, upper);
       if (failed(NestEmitter(builder, nest, lanes, lower, upper).emit()))
