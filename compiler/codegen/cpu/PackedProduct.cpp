@@ -184,74 +184,83 @@ static StringRef tooSmall(const PackedProduct &product, const Nest &nest,
 // Blocks
 //===----------------------------------------------------------------------===//
 
-static int64_t env(const char *name, int64_t value) {
-  const char *text = getenv(name);
-  return text ? atoll(text) : value;
+// Packed columns stay in the second-level cache, beside what streams through.
+static constexpr int64_t rightBytes = 400 << 10, partBytes = 256 << 10;
+// Of rows: the more, the more often a packed value is used.
+static constexpr int64_t mostRows = 1024, fewestRows = 128;
+// Workgroups for as many rows, to share the work out evenly.
+static constexpr int64_t leastGroups = 8;
+// Of the sum: long blocks save visits to the result, but rows that are packed
+// too have to fit beside the columns.
+static constexpr int64_t mostSteps = 1024, mostPackedSteps = 256;
+
+/// Vectors of a tile: three leave registers for a row of them and a broadcast
+/// value; others where they fit the number of columns better.
+static int64_t vectorsOf(const PackedProduct &product, const Nest &nest,
+                         const Target &target) {
+  if (target.registers < 32)
+    return 2;
+  if (!isStatic(nest, product.columns))
+    return 3;
+  int64_t columns = estimate(nest, product.columns), vectors = 3;
+  double best = 0;
+  for (int64_t candidate : {3, 4, 2}) {
+    int64_t computed = llvm::alignTo(columns, candidate * target.lanes);
+    double share = double(columns) / computed * (candidate == 3 ? 1 : 0.97);
+    if (share > best) {
+      best = share;
+      vectors = candidate;
+    }
+  }
+  return vectors;
 }
 
 static void chooseBlocks(PackedProduct &product, const Nest &nest,
                          const Target &target) {
-  int64_t kRightBytes = env("G_RB", 400) << 10, kParts = env("G_CB", 256) << 10;
-  // The tile: its sums, a row of vectors of `right` and one broadcast value.
-  int64_t columns = estimate(nest, product.columns);
-  int64_t vectors = target.registers >= 32 ? 3 : 2;
-  if (target.registers >= 32 && isStatic(nest, product.columns)) {
-    double best = 0;
-    for (int64_t candidate : {3, 4, 2}) {
-      int64_t width = candidate * target.lanes;
-      double used = double(columns) / llvm::alignTo(columns, width) *
-                    (candidate == 3 ? 1.0 : 0.97);
-      if (used > best) {
-        best = used;
-        vectors = candidate;
-      }
-    }
-  }
-  vectors = env("G_NV", vectors);
+  int64_t vectors = vectorsOf(product, nest, target);
   product.tileColumns = vectors * target.lanes;
-  product.tileRows = target.registers >= 32 ? 24 / vectors : 12 / vectors;
+  product.tileRows = (target.registers >= 32 ? 24 : 12) / vectors;
 
-  int64_t steps = estimate(nest, product.summed);
-  bool oneBlock = isStatic(nest, product.summed) &&
-                  steps <= env("G_K1", product.packsLeft() ? 256 : 1024);
-  int64_t most = env("G_KC", product.packsLeft() ? 256 : 1024);
-  if (oneBlock)
-    product.sumBlock = llvm::alignTo(steps, target.lanes);
-  else if (isStatic(nest, product.summed))
-    product.sumBlock = llvm::alignTo(
-        llvm::divideCeil(steps, llvm::divideCeil(steps, most)), target.lanes);
-  else
-    product.sumBlock = most;
-  product.keepsParts = nest.epilogue && !oneBlock;
-
-  int64_t panel = product.sumBlock * product.tileColumns * 4;
-  int64_t mostRows = env("G_MB", product.keepsParts ? 512 : 1024),
-          leastRows = 128, leastGroups = env("G_LG", 8);
-  int64_t panels = std::max<int64_t>(1, kRightBytes / panel);
-  if (product.keepsParts)
-    panels = std::clamp<int64_t>(kParts / (mostRows * product.tileColumns * 4),
-                                 1, panels);
-  // A number of columns that varies counts as one block.
-  int64_t columnBlocks = 1;
-  if (isStatic(nest, product.columns)) {
+  bool isKnown = isStatic(nest, product.summed);
+  int64_t most = product.packsLeft() ? mostPackedSteps : mostSteps;
+  int64_t sumBlocks = 0; // any number
+  product.sumBlock = most;
+  if (isKnown) {
     // Equal shares.
+    int64_t steps = estimate(nest, product.summed);
+    sumBlocks = llvm::divideCeil(steps, most);
+    product.sumBlock =
+        llvm::alignTo(llvm::divideCeil(steps, sumBlocks), target.lanes);
+  }
+  product.keepsParts = nest.epilogue && sumBlocks != 1;
+
+  product.rowBlock = product.keepsParts ? mostRows / 2 : mostRows;
+  int64_t panel = product.tileColumns * int64_t(sizeof(float));
+  int64_t panels =
+      std::max<int64_t>(1, rightBytes / (product.sumBlock * panel));
+  if (product.keepsParts)
+    panels =
+        std::clamp<int64_t>(partBytes / (product.rowBlock * panel), 1, panels);
+  int64_t columns = estimate(nest, product.columns), columnBlocks = 1;
+  if (isStatic(nest, product.columns)) {
     int64_t all = llvm::divideCeil(columns, product.tileColumns);
     columnBlocks = llvm::divideCeil(all, panels);
     panels = llvm::divideCeil(all, columnBlocks);
   }
   product.columnBlock = panels * product.tileColumns;
-  product.rowBlock = mostRows;
-  while (columnBlocks * (1024 / product.rowBlock) < leastGroups &&
-         product.rowBlock > leastRows)
+
+  while (columnBlocks * (mostRows / product.rowBlock) < leastGroups &&
+         product.rowBlock > fewestRows)
     product.rowBlock /= 2;
-  if (!isStatic(nest, product.rows)) {
-    int64_t known = knownFactor(nest, product.rows);
-    product.rowBlock = std::max<int64_t>(1, product.rowBlock / known) * known;
-  } else {
+  if (isStatic(nest, product.rows)) {
     int64_t rows = estimate(nest, product.rows);
     product.rowBlock = llvm::alignTo(
         llvm::divideCeil(rows, llvm::divideCeil(rows, product.rowBlock)),
         std::max(target.lanes, product.tileRows));
+  } else {
+    // The grid counts what varies: a block is whole numbers of the rest.
+    int64_t known = knownFactor(nest, product.rows);
+    product.rowBlock = std::max<int64_t>(1, product.rowBlock / known) * known;
   }
   product.rowsFastest =
       !isStatic(nest, product.rows) || estimate(nest, product.rows) <= columns;

@@ -146,7 +146,7 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
         AffineMap::get(0, kernel.getNumArguments(), kernel.getContext());
     Target target{lanes, registers, /*inCache=*/hasGrid};
     std::optional<PackedProduct> product;
-    if (distributed && pack && !getenv("G_NOPACK")) {
+    if (distributed && pack) {
       std::string why;
       product = matchProduct(nests->front(), target, why);
       remarkOnProduct(nests->front(), product, why);
