@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Generated f32 matrix products and prefill against OpenBLAS and oneDNN in the same run.
 
-usage: matmul.py <tpa-opt> <entry_benchmark> <t6> [rounds] [shape ...]
+usage: matmul.py <tpa-opt> <entry_benchmark> <t6> [rounds]
 
-Prints Markdown. Nine products of training t6_small: outputs (NT), gradients of inputs (NN) and of weights (TN) of
-three linear maps on 1024 tokens. Everything is the best over rounds (3) in which what is compared takes turns.
-Needs numpy, OpenBLAS and oneDNN: Debian's python3-numpy, libopenblas0-pthread and libdnnl2.
+Prints Markdown; run from the root of the tree. Nine products of training t6_small: outputs (NT), gradients of inputs
+(NN) and of weights (TN) of three linear maps on 1024 tokens. Everything is the best over rounds (3) in which what is
+compared takes turns. Needs numpy, OpenBLAS and oneDNN: Debian's python3-numpy, libopenblas0-pthread and libdnnl2.
 """
 
 import ctypes
-import ctypes.util
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -32,10 +32,11 @@ exec.entry @product scalars [] maxima [] {{
 }}
 """
 
-SHAPES = [(form, m, n, k) for n1, sizes in ((768, [("NT", 1024, 768, 768), ("NN", 1024, 768, 768), ("TN", 768, 768, 1024)]),
-                                            (2048, [("NT", 1024, 2048, 768), ("NN", 1024, 768, 2048), ("TN", 2048, 768, 1024)]),
-                                            (50304, [("NT", 1024, 50304, 768), ("NN", 1024, 768, 50304), ("TN", 50304, 768, 1024)]))
-          for form, m, n, k in sizes]
+SHAPES = [
+    ("NT", 1024, 768, 768), ("NN", 1024, 768, 768), ("TN", 768, 768, 1024),
+    ("NT", 1024, 2048, 768), ("NN", 1024, 768, 2048), ("TN", 2048, 768, 1024),
+    ("NT", 1024, 50304, 768), ("NN", 1024, 768, 50304), ("TN", 50304, 768, 1024),
+]
 
 TOKENS = 1024
 
@@ -73,8 +74,8 @@ class Libraries:
         size, flag = ctypes.c_int64, [ctypes.c_char(letter.encode()) for letter in form]
 
         def openblas():
-            self.openblas.cblas_sgemm(101, *(112 if t else 111 for t in transposed), m, n, k, one, pointer(left), left.shape[1],
-                                      pointer(right), right.shape[1], zero, pointer(result), n)
+            self.openblas.cblas_sgemm(101, *(112 if t else 111 for t in transposed), m, n, k, one, pointer(left),
+                                      left.shape[1], pointer(right), right.shape[1], zero, pointer(result), n)
 
         def onednn():
             self.onednn.dnnl_sgemm(*flag, size(m), size(n), size(k), one, pointer(left), size(left.shape[1]),
@@ -97,6 +98,22 @@ def run(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
+def prefill(tpa_opt, t6, folder, rounds, peak):
+    """The model's own floating-point operations a second, attention included."""
+    artifact = str(pathlib.Path(folder, "t6_small.t6x"))
+    run(tpa_opt, "models/t6_small.mlir", f"--prefill-chunk={TOKENS}", "-o", artifact)
+    print(f"\n| prefill of {TOKENS} tokens, t6_small f32 | tokens/s | GF/s | of the best sgemm |")
+    print("| --- | ---: | ---: | ---: |")
+    for threads in 1, 2:
+        out = run(t6, "bench", artifact, "--random-weights", "-t", str(threads), "-p", str(TOKENS), "-n", "0",
+                  "-r", str(rounds), "-o", "md,jsonl", "--profile")
+        samples = json.loads(re.search(r"\"samples_seconds\":\s*(\[[^]]*\])", out)[1])
+        seconds, rate = re.search(r"^\| all \|[^|]*\| ([\d.]+) \|.*\| ([\d.]+) \|$", out, re.MULTILINE).groups()
+        flops = float(seconds) * float(rate) / min(samples)
+        print(f"| {threads} thread{'s' if threads > 1 else ''} | {TOKENS / min(samples):.0f} | {flops:.0f} "
+              f"| {100 * flops / peak[threads]:.0f} % |", flush=True)
+
+
 def compile_product(tpa_opt, folder, form, m, n, k):
     left, right = ("mk", "km")[form[0] == "T"], ("kn", "nk")[form[1] == "T"]
     sizes = {"m": m, "n": n, "k": k}
@@ -111,15 +128,12 @@ def compile_product(tpa_opt, folder, form, m, n, k):
 def main():
     tpa_opt, entry_benchmark, t6 = sys.argv[1:4]
     rounds = int(sys.argv[4]) if len(sys.argv) > 4 else 3
-    wanted = sys.argv[5:]
     libraries = Libraries()
     peak = {1: 0, 2: 0}
     with tempfile.TemporaryDirectory() as folder:
         print("| product | M, N, K | threads | OpenBLAS GF/s | oneDNN GF/s | generated GF/s | of the better |")
         print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
         for form, m, n, k in SHAPES:
-            if wanted and f"{form}_{n if form != 'TN' else m}_{k}" not in wanted and form not in wanted:
-                continue
             artifact = compile_product(tpa_opt, folder, form, m, n, k)
             calls = libraries.calls(form, m, n, k)
             repetitions = max(3, int(4e10 / (2 * m * n * k)))
@@ -135,6 +149,7 @@ def main():
                 peak[threads] = max(peak[threads], *rates[:2])
                 print(f"| {form} | {m}, {n}, {k} | {threads} | " + " | ".join(f"{rate:.0f}" for rate in rates)
                       + f" | {100 * rates[2] / max(rates[:2]):.0f} % |", flush=True)
+        prefill(tpa_opt, t6, folder, rounds, peak)
 
 
 if __name__ == "__main__":

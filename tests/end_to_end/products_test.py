@@ -54,7 +54,8 @@ class Product:
         text += f'exec.entry @{self.name} scalars ["n"] maxima [{MOST}] {{\n^bb0(%n: index):\n'
         text += load("x", self.left) + load("w", self.right, self.dtype)
         scale = " {scale = 0.5 : f64}" if self.finished else ""
-        text += f'  %p = tpa.einsum "{self.equation}"(%x, %w){scale} : {self.type(self.left)}, {self.type(self.right, self.dtype)}\n'
+        types = f"{self.type(self.left)}, {self.type(self.right, self.dtype)}"
+        text += f'  %p = tpa.einsum "{self.equation}"(%x, %w){scale} : {types}\n'
         if self.finished:
             text += load("r", self.result) + f"  %y = arith.addf %r, %p : {result}\n"
         return text + f"  exec.store %{'y' if self.finished else 'p'}, @{self.name}.y : {result}\n}}\n"
