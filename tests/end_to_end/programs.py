@@ -8,8 +8,19 @@ import tempfile
 
 import numpy as np
 
-_DTYPES = {"F32": np.float32, "I32": np.int32}
+# numpy has no bfloat16: arrays of its bits stand for it.
+_DTYPES = {"F32": np.float32, "I32": np.int32, "BF16": np.uint16}
 _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
+
+
+def bfloat16(array):
+    """The bits of each element in bfloat16, cut off."""
+    return (array.view(np.uint32) >> 16).astype(np.uint16)
+
+
+def widened(array):
+    """What is no bfloat16 stays as it is."""
+    return (array.astype(np.uint32) << 16).view(np.float32) if array.dtype == np.uint16 else array
 
 
 def save(path, tensors):

@@ -52,6 +52,17 @@ Value BodyEmitter::vectorLoad(Value memref, ValueRange indices) {
       vectorOf(cast<MemRefType>(memref.getType()).getElementType());
   if (!point.mask)
     return vector::LoadOp::create(b, loc, type, memref, indices);
+  // Narrow vectors come without masked loads of narrow elements, which LLVM
+  // would make up with library calls.
+  if (type.getElementTypeBitWidth() < 32 && point.lanes < 16) {
+    SmallVector<Value> lanes;
+    for (int64_t lane = 0; lane < point.lanes; ++lane) {
+      SmallVector<Value> at(indices.drop_back());
+      at.push_back(laneIndex(lane));
+      lanes.push_back(memref::LoadOp::create(b, loc, memref, at));
+    }
+    return vector::FromElementsOp::create(b, loc, type, lanes);
+  }
   Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
   return vector::MaskedLoadOp::create(b, loc, type, memref, indices, point.mask,
                                       zero);

@@ -34,6 +34,8 @@ public:
               llvm::ArrayRef<mlir::Value> upper);
 
   mlir::LogicalResult emit();
+  /// Stores a result of the root, or what the epilogue makes of it.
+  void finish(const Point &point, mlir::Value value);
 
 private:
   using Values = llvm::SmallVector<mlir::Value>;
@@ -55,7 +57,6 @@ private:
   Values reduceLanes(llvm::ArrayRef<Point> points);
   void finishGathered(Point point, Values partial);
   mlir::Value combine(mlir::Value partial, mlir::Value init);
-  void finish(const Point &point, mlir::Value value);
   bool vectorReduction() const;
   bool unrolls(unsigned position) const;
 

@@ -49,15 +49,20 @@ def VectorizeKernels : Pass<"cpu-vectorize-kernels", "mlir::ModuleOp"> {
     lanes of a vector (the one whose operands are contiguous along it), parallel
     loops of a reduction are unrolled into a register tile, remainders run under
     a mask, and a pointwise epilogue is applied to accumulators before they are
-    stored. The parallel loops of a kernel are cut into workgroups; `exec.grid`
+    stored. A large matrix product, sum of left times right in f32, is computed
+    in blocks instead, of which the right factor (where its rows are neighbours,
+    the left one too) is packed into scratch memory; a remark says how, or why
+    not. The parallel loops of a kernel are cut into workgroups; `exec.grid`
     on the kernel says how many, and its last argument is the workgroup.
 
     Example: tests/compiler/codegen/cpu/vectorize-kernels.mlir
   }];
   let options = [
     Option<"lanes", "lanes", "int64_t", "16", "f32 elements of a vector register">,
-    Option<"registers", "registers", "int64_t", "32", "Vector registers">];
+    Option<"registers", "registers", "int64_t", "32", "Vector registers">,
+    Option<"pack", "pack", "bool", "true", "Pack the factors of large matrix products">];
   let statistics = [
+    Statistic<"numPacked", "packed", "Nests that are packed matrix products">,
     Statistic<"numVector", "vector", "Nests with a vector loop">,
     Statistic<"numScalar", "scalar", "Nests without one">];
   let dependentDialects = ["mlir::affine::AffineDialect", "mlir::arith::ArithDialect",

@@ -10,6 +10,7 @@
 
 #include "compiler/codegen/cpu/Nest.h"
 #include "compiler/codegen/cpu/NestEmitter.h"
+#include "compiler/codegen/cpu/PackedProductEmitter.h"
 #include "compiler/codegen/cpu/Passes.h"
 #include "dialects/exec/ExecDialect.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -87,6 +88,23 @@ static void remarkOnSchedule(const Nest &nest) {
                                         ? "parallel"
                                         : "reduction")
       << remark::metric("registerTile", points);
+}
+
+/// Says of a product how it is packed, or why not; null where it is none.
+static void remarkOnProduct(const Nest &nest,
+                            const std::optional<PackedProduct> &product,
+                            StringRef why) {
+  linalg::GenericOp root = nest.root;
+  auto options = remark::RemarkOpts::name("packed-product").category("tpa");
+  if (product)
+    remark::passed(root.getLoc(), options)
+        << remark::metric("tileRows", product->tileRows)
+        << remark::metric("tileColumns", product->tileColumns)
+        << remark::metric("rowBlock", product->rowBlock)
+        << remark::metric("columnBlock", product->columnBlock)
+        << remark::metric("sumBlock", product->sumBlock);
+  else if (!why.empty())
+    remark::missed(root.getLoc(), options) << remark::reason("{0}", why);
 }
 
 static void remarkOnGrid(func::FuncOp kernel, ArrayRef<Nest> nests,
@@ -175,8 +193,20 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
     AffineMap grid =
         AffineMap::get(0, kernel.getNumArguments(), kernel.getContext());
     Target target{lanes, registers, /*inCache=*/hasGrid};
+    std::optional<PackedProduct> product;
+    if (distributed && pack) {
+      std::string why;
+      product = matchProduct(nests->front(), target, why);
+      remarkOnProduct(nests->front(), product, why);
+    }
+    if (product) {
+      grid = gridOf(*product, nests->front(), kernel);
+      ++numPacked;
+    }
     for (Nest &nest : *nests) {
       chooseSchedule(nest, target);
+      if (product)
+        break;
       ++(nest.vectorLoop ? numVector : numScalar);
       remarkOnSchedule(nest);
       if (distributed || sideBySide)
@@ -199,9 +229,9 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
     Value workgroup = kernel.getArguments().back();
     int64_t before = 0;
     for (Nest &nest : *nests) {
-      int64_t count = workgroupsOf(nest);
+      int64_t count = sideBySide ? workgroupsOf(nest) : 0;
       if (failed(sideBySide ? emitShare(nest, workgroup, before, count)
-                            : emit(nest, workgroup)))
+                            : emit(nest, product, workgroup)))
         return failure();
       before += count;
     }
@@ -230,15 +260,42 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
     for (linalg::GenericOp op : {nest.root, nest.epilogue})
       if (op)
         op->moveBefore(branch.thenBlock()->getTerminator());
-    return emit(nest, own);
+    return emit(nest, std::nullopt, own);
   }
 
-  LogicalResult emit(Nest &nest, Value workgroup) {
+  /// A product whose rows may turn out to be few is a nest then.
+  LogicalResult emitProduct(OpBuilder &builder, const Nest &nest,
+                            const PackedProduct &product, Value workgroup) {
+    PackedProductEmitter emitter(builder, nest, product, lanes, workgroup);
+    Value isFew = emitter.hasFewRows();
+    if (!isFew) {
+      emitter.emit();
+      return success();
+    }
+    linalg::GenericOp root = nest.root;
+    auto branch = scf::IfOp::create(builder, root.getLoc(), isFew,
+                                    /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(branch.elseBlock());
+    emitter.emit();
+    builder.setInsertionPointToStart(branch.thenBlock());
+    SmallVector<Value> lower(nest.extents.size()), upper(nest.extents.size());
+    emitter.fewRowsBounds(lower, upper);
+    return NestEmitter(builder, nest, lanes, lower, upper).emit();
+  }
+
+  LogicalResult emit(Nest &nest, const std::optional<PackedProduct> &product,
+                     Value workgroup) {
     OpBuilder builder(nest.epilogue ? nest.epilogue : nest.root);
     SmallVector<Value> lower(nest.extents.size()), upper(nest.extents.size());
-    tileBounds(builder, nest, workgroup, lower, upper);
-    if (failed(NestEmitter(builder, nest, lanes, lower, upper).emit()))
-      return failure();
+    if (product) {
+      if (failed(emitProduct(builder, nest, *product, workgroup)))
+        return failure();
+    } else {
+      tileBounds(builder, nest, workgroup, lower, upper);
+      if (failed(NestEmitter(builder, nest, lanes, lower, upper).emit()))
+        return failure();
+    }
     if (nest.epilogue)
       nest.epilogue.erase();
     nest.root.erase();

@@ -1,7 +1,7 @@
 // Which loop of a contraction is the vector's, its register tile and its workgroups.
-// RUN: tpa-opt %s --cpu-vectorize-kernels --canonicalize --cse | FileCheck %s
-// RUN: tpa-opt %s --cpu-vectorize-kernels="lanes=8 registers=16" --canonicalize --cse | FileCheck %s --check-prefix=NARROW
-// RUN: tpa-opt %s --cpu-vectorize-kernels --remarks-filter=tpa --remark-format=emitRemark 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
+// RUN: tpa-opt %s --cpu-vectorize-kernels="pack=false" --canonicalize --cse | FileCheck %s
+// RUN: tpa-opt %s --cpu-vectorize-kernels="lanes=8 registers=16 pack=false" --canonicalize --cse | FileCheck %s --check-prefix=NARROW
+// RUN: tpa-opt %s --cpu-vectorize-kernels="pack=false" --remarks-filter=tpa --remark-format=emitRemark 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
 
 // Rows of weights are contiguous along what is summed: partial sums in vectors,
 // several rows of x by several of w at a time so that loads are shared. The grid
