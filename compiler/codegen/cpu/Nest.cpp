@@ -257,20 +257,19 @@ void chooseSchedule(Nest &nest, const Target &target) {
       nest.vectorLoop = loop;
     }
   }
-  if (!nest.isReduction()) {
-    // Short rows in the cache need no loop: their masks are constants.
-    if (target.inCache && nest.vectorLoop &&
-        nest.extents[*nest.vectorLoop].isStatic())
-      nest.unroll[*nest.vectorLoop] = std::clamp<int64_t>(
-          nest.extents[*nest.vectorLoop].constant / target.lanes, 1, 4);
-    return;
-  }
-
   // Blocks that are not whole are few: they get little code.
   bool isRest =
       target.inCache && !llvm::all_of(nest.extents, [](const Extent &extent) {
         return extent.isStatic();
       });
+  if (!nest.isReduction()) {
+    // Short rows in the cache need no loop: their masks are constants.
+    if (target.inCache && !isRest && nest.vectorLoop)
+      nest.unroll[*nest.vectorLoop] = std::clamp<int64_t>(
+          nest.extents[*nest.vectorLoop].constant / target.lanes, 1, 4);
+    return;
+  }
+
   nest.unrollsReductions = target.inCache && !isRest;
   if (target.inCache && chooseGather(nest, target))
     return;

@@ -164,3 +164,28 @@ func.func @outer(%m: index) attributes {exec.kernel} {
   } : (memref<1x1x?x2x13xf32>, memref<1x?x2x64xbf16>) -> (memref<1x1x1x13x64xf32>)
   return
 }
+
+// -----
+
+// A head of its own for each of three: one after the other, queries are the rows. Weights lie query by query.
+// CHECK-LABEL: func.func @heads
+// CHECK: scf.for %[[H:.*]] = %c0{{.*}} to %c3{{.*}} step %c1
+// CHECK: %[[V:.*]] = memref.subview %{{.*}}[0, 0, %[[H]], 0] [1, 32, 1, 32]
+// CHECK: %[[W:.*]] = memref.subview %{{.*}}[0, 0, 0, %[[H]]] [1, 4, 32, 1]
+// CHECK: memref.transpose %[[W]]
+// CHECK: memref.subview %{{.*}}[0, 0, %[[H]], 0] [1, 4, 1, 32]
+// CHECK: %{{.*}}:8 = scf.for
+// CHECK-NOT: memref.prefetch
+// CHECK-COUNT-16: vector.fma
+// CHECK: return
+func.func @heads(%m: index) attributes {exec.kernel} {
+  %w = exec.binding 0[%m] : memref<1x4x?x3xf32>
+  %v = exec.binding 1[%m] : memref<1x?x3x32xf32>
+  %y = exec.binding 2 : memref<1x1x4x3x32xf32>
+  tpa.stream "bnmh,bmhe->bnhe"(%w, %v) outs(%y) block 32 splits 1 {
+  ^bb0(%wj: tensor<1x4x?x3xf32>, %vj: tensor<1x?x3x32xf32>):
+    %o = tpa.einsum "bnmh,bmhe->bnhe"(%wj, %vj) : tensor<1x4x?x3xf32>, tensor<1x?x3x32xf32>
+    tpa.yield %o : tensor<1x4x3x32xf32>
+  } : (memref<1x4x?x3xf32>, memref<1x?x3x32xf32>) -> (memref<1x1x4x3x32xf32>)
+  return
+}
