@@ -69,29 +69,6 @@ FactorForm::FactorForm(AttentionOp op) : used(op.getValue().str()) {
       {Equation::parseVerified(op.getValue()), op.getValueFactors(), 1});
 }
 
-/// Renames the producer's labels to those under which `term` reads its result,
-/// and its summed labels to letters that nothing uses.
-static Equation rename(const Equation &producer, StringRef term,
-                       std::string &used) {
-  llvm::DenseMap<char, char> renamed;
-  for (auto [from, to] : llvm::zip_equal(producer.output, term))
-    renamed[from] = to;
-  for (char label : producer.labels())
-    if (!renamed.count(label)) {
-      char fresh = Equation::freshLabel(used, label);
-      renamed[label] = fresh;
-      used += fresh;
-    }
-  Equation result;
-  for (StringRef operand : producer.terms) {
-    result.terms.emplace_back();
-    for (char label : operand)
-      result.terms.back() += renamed[label];
-  }
-  result.output = term.str();
-  return result;
-}
-
 bool FactorForm::substitute(FactorTerm &term, unsigned operand,
                             const Producer &producer,
                             function_ref<bool(const Equation &)> condition) {
@@ -101,7 +78,7 @@ bool FactorForm::substitute(FactorTerm &term, unsigned operand,
   if (letters.size() + producer.equation.labels().size() > Equation::maxLabels)
     return false;
   std::string usedThen = used;
-  Equation renamed = rename(producer.equation, terms[at], usedThen);
+  Equation renamed = producer.equation.renamed(terms[at], usedThen);
   if (!condition(renamed))
     return false;
   used = usedThen;

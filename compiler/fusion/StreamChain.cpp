@@ -37,26 +37,6 @@ bool StreamChain::isCandidate() const {
   return false;
 }
 
-Equation StreamChain::rename(const Equation &local, StringRef output) {
-  llvm::DenseMap<char, char> renamed;
-  for (auto [from, to] : llvm::zip_equal(local.output, output))
-    renamed[from] = to;
-  for (char label : local.labels())
-    if (!renamed.count(label)) {
-      char fresh = Equation::freshLabel(used, label);
-      renamed[label] = fresh;
-      used += fresh;
-    }
-  Equation result;
-  for (StringRef term : local.terms) {
-    result.terms.emplace_back();
-    for (char label : term)
-      result.terms.back() += renamed[label];
-  }
-  result.output = output.str();
-  return result;
-}
-
 StreamInput &StreamChain::input(Value value, StringRef labels) {
   for (StreamInput &known : inputs)
     if (known.value == value && known.labels == labels)
@@ -85,7 +65,7 @@ LogicalResult StreamChain::visit(Value value, StringRef labels,
   } else {
     StringRef text = isa<MapOp>(op) ? cast<MapOp>(op).getEquation()
                                     : cast<EinsumOp>(op).getEquation();
-    Equation renamed = rename(Equation::parseVerified(text), labels);
+    Equation renamed = Equation::parseVerified(text).renamed(labels, used);
     for (auto [term, operand] :
          llvm::zip_equal(renamed.terms, op->getOperands()))
       if (failed(visit(operand, term, beforeSoftmax)))

@@ -82,7 +82,6 @@ private:
   mlir::LogicalResult visitCaptures(MapOp op, llvm::StringRef labels);
   mlir::LogicalResult checkWeights();
   mlir::LogicalResult checkSizes();
-  Equation rename(const Equation &local, llvm::StringRef output);
   StreamInput &input(mlir::Value value, llvm::StringRef labels);
 
   mlir::Value inside(mlir::Value outer, llvm::StringRef labels);

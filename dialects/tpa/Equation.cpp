@@ -101,6 +101,26 @@ char Equation::freshLabel(StringRef used, char preferred) {
   llvm_unreachable("the caller leaves a label free");
 }
 
+Equation Equation::renamed(StringRef as, std::string &used) const {
+  llvm::DenseMap<char, char> letters;
+  for (auto [from, to] : llvm::zip_equal(output, as))
+    letters[from] = to;
+  for (char label : labels())
+    if (!letters.count(label)) {
+      char fresh = freshLabel(used, label);
+      letters[label] = fresh;
+      used += fresh;
+    }
+  Equation result;
+  for (StringRef term : terms) {
+    result.terms.emplace_back();
+    for (char label : term)
+      result.terms.back() += letters[label];
+  }
+  result.output = as.str();
+  return result;
+}
+
 LogicalResult addLabelSizes(StringRef term, Type type, LabelSizes &sizes,
                             function_ref<InFlightDiagnostic()> emitError) {
   // Inference runs on what was parsed, before operand types are verified.

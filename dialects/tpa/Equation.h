@@ -41,6 +41,9 @@ struct Equation {
   /// A letter that is not in `used`, the first one from `preferred` on; `used`
   /// has fewer than maxLabels letters.
   static char freshLabel(llvm::StringRef used, char preferred);
+  /// This equation with its output under the labels `as`, and labels that are
+  /// summed under letters that are not in `used`, to which they are added.
+  Equation renamed(llvm::StringRef as, std::string &used) const;
 };
 
 /// Size of each label, kDynamic where no term says.

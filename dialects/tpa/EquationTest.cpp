@@ -115,6 +115,15 @@ TEST_F(EquationTest, RoundTripsWhatItAccepts) {
   EXPECT_GT(accepted, 10);
 }
 
+TEST_F(EquationTest, RenamesToAnOutput) {
+  // h is taken by the reader, r and d are summed: d is free, r is not.
+  std::string used = "bnmhr";
+  Equation renamed =
+      Equation::parseVerified("bnrd,hrd->bnh").renamed("bmx", used);
+  EXPECT_EQ(renamed.str(), "bmsd,xsd->bmx");
+  EXPECT_EQ(used, "bnmhrsd");
+}
+
 TEST_F(EquationTest, FindsFreshLabels) {
   EXPECT_EQ(Equation::freshLabel("", 'r'), 'r');
   EXPECT_EQ(Equation::freshLabel("r", 'r'), 's');

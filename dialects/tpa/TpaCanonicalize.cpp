@@ -50,22 +50,10 @@ struct ComposeEinsums : OpRewritePattern<EinsumOp> {
     std::string used = outer.labels();
     if (used.size() + nested.labels().size() > Equation::maxLabels)
       return rewriter.notifyMatchFailure(op, "runs out of letters");
-    llvm::DenseMap<char, char> renamed;
-    for (auto [from, to] :
-         llvm::zip_equal(nested.output, outer.terms[position]))
-      renamed[from] = to;
-    for (char label : nested.labels())
-      if (!renamed.count(label)) {
-        renamed[label] = Equation::freshLabel(used, label);
-        used += renamed[label];
-      }
+    Equation renamed = nested.renamed(outer.terms[position], used);
     SmallVector<std::string> terms(outer.terms.begin(),
                                    outer.terms.begin() + position);
-    for (StringRef term : nested.terms) {
-      terms.emplace_back();
-      for (char label : term)
-        terms.back() += renamed[label];
-    }
+    llvm::append_range(terms, renamed.terms);
     terms.append(outer.terms.begin() + position + 1, outer.terms.end());
 
     SmallVector<Value> operands(op.getOperands());

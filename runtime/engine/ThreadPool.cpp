@@ -29,6 +29,8 @@ static constexpr int64_t kChunksPerThread = 8;
 static constexpr int64_t kSpinNanoseconds = 300 * 1000;
 /// The caller's spins before it yields to whatever holds up the last chunk.
 static constexpr int kSpinsBeforeYield = 1 << 14;
+/// Of a worker's stack.
+static constexpr size_t kStackBytes = 8 << 20;
 
 static int64_t now() {
   timespec time;
@@ -62,14 +64,21 @@ absl::StatusOr<std::unique_ptr<ThreadPool>> ThreadPool::create(int threads) {
   // With more threads than CPUs a spinning thread keeps a working one waiting.
   std::unique_ptr<ThreadPool> pool(new ThreadPool(threads <= cpus));
   pool->workers.reserve(threads - 1);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  // Kernels keep blocks of operands on the stack: whatever `ulimit -s` says.
+  pthread_attr_setstacksize(&attributes, kStackBytes);
   for (int i = 1; i < threads; ++i) {
     pthread_t worker;
-    int error = pthread_create(&worker, nullptr, workerMain, pool.get());
-    if (error != 0)
+    int error = pthread_create(&worker, &attributes, workerMain, pool.get());
+    if (error != 0) {
+      pthread_attr_destroy(&attributes);
       return absl::ErrnoToStatus(
           error, absl::StrCat("cannot start thread ", i + 1, " of ", threads));
+    }
     pool->workers.push_back(worker);
   }
+  pthread_attr_destroy(&attributes);
   return pool;
 }
 
