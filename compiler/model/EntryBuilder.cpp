@@ -262,7 +262,8 @@ Value EntryBuilder::norm(OpBuilder &builder, Value x, StringRef weight,
 FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
                                                StringRef entry,
                                                func::FuncOp block, Value x) {
-  func::FuncOp clone = attention.clone();
+  OwningOpRef<func::FuncOp> owner = attention.clone();
+  func::FuncOp clone = *owner;
   // Loss starts every row at position zero; the cached entries where told to.
   unsigned place = scalarsOf(entry).size();
   Value first = hasCache(entry)
@@ -315,7 +316,6 @@ FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
   // The caller returns the caches as the appends left them.
   for (unsigned i = 0; hasCache(entry) && i < cacheTypes.size(); ++i)
     cached[i] = map.lookup(block.getArgument(xIndex(entry) + 1 + i));
-  clone.erase();
   return result;
 }
 
