@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/exec/Passes.h"
+#include "compiler/exec/SeparateResults.h"
 #include "dialects/exec/ExecDialect.h"
 #include "dialects/tpa/TpaDialect.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -13,8 +14,6 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -70,27 +69,6 @@ static void bindOperands(func::FuncOp kernel) {
   kernel.setType(FunctionType::get(kernel.getContext(), scalars, {}));
 }
 
-/// Equal tensor.empty, and equal fills, are one operation, but two results are
-/// not in one place.
-static void separateResults(func::FuncOp kernel) {
-  kernel.walk([](DestinationStyleOpInterface op) {
-    if (isa<linalg::FillOp>(op))
-      return;
-    OpBuilder builder(op);
-    for (OpOperand &init : op.getDpsInitsMutable()) {
-      auto fill = init.get().getDefiningOp<linalg::FillOp>();
-      Value memory = fill ? fill.getDpsInits()[0] : init.get();
-      auto empty = memory.getDefiningOp<tensor::EmptyOp>();
-      if (!empty || (memory.hasOneUse() && (!fill || fill->hasOneUse())))
-        continue;
-      IRMapping map;
-      map.map(memory, builder.clone(*empty)->getResult(0));
-      init.set(fill ? builder.clone(*fill, map)->getResult(0)
-                    : map.lookup(memory));
-    }
-  });
-}
-
 namespace {
 
 /// Work in place leaves copies of a buffer onto itself behind.
@@ -138,7 +116,10 @@ struct BufferizeKernels : tpa::impl::BufferizeKernelsBase<BufferizeKernels> {
           llvm::none_of(kernel.getArgumentTypes(),
                         llvm::IsaPred<RankedTensorType>))
         continue;
-      separateResults(kernel);
+      kernel.walk([](DestinationStyleOpInterface op) {
+        if (!isa<linalg::FillOp>(op))
+          separateResults(op);
+      });
       bindOperands(kernel);
       bufferization::BufferizationState state;
       if (failed(bufferization::runOneShotBufferize(kernel, options, state)) ||

@@ -15,8 +15,8 @@
 
 namespace tpa {
 
-/// Lets streams read their inputs' and write their outs' buffers; the body stays
-/// on tensors.
+/// Lets streams read their inputs' and write their outs' buffers; the body
+/// stays on tensors.
 void registerStreamBufferization(mlir::DialectRegistry &registry);
 
 } // namespace tpa

@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/exec/SeparateResults.h"
 #include "compiler/fusion/DispatchCost.h"
 #include "compiler/fusion/DynamicSizes.h"
 #include "compiler/fusion/Passes.h"
@@ -183,30 +184,10 @@ void Outliner::collectWrites(Group &group) {
   }
 }
 
-/// Equal tensor.empty, and equal fills, are one operation: give each result,
-/// inner ones too, memory of its own.
-static void separateResults(ArrayRef<Operation *> ops) {
-  for (Operation *op : ops) {
-    auto inits = dyn_cast<DestinationStyleOpInterface>(op);
-    if (!inits || (ops.size() == 1 && op->getNumResults() < 2))
-      continue;
-    OpBuilder builder(op);
-    for (OpOperand &init : inits.getDpsInitsMutable()) {
-      auto fill = init.get().getDefiningOp<linalg::FillOp>();
-      Value memory = fill ? fill.getDpsInits()[0] : init.get();
-      auto empty = memory.getDefiningOp<tensor::EmptyOp>();
-      if (!empty)
-        continue;
-      IRMapping map;
-      map.map(memory, builder.clone(*empty)->getResult(0));
-      init.set(fill ? builder.clone(*fill, map)->getResult(0)
-                    : map.lookup(memory));
-    }
-  }
-}
-
 LogicalResult Outliner::collect(Group &group) {
-  separateResults(group.ops);
+  for (Operation *op : group.ops)
+    if (auto inits = dyn_cast<DestinationStyleOpInterface>(op))
+      separateResults(inits);
   collectWrites(group);
   for (Operation *op : group.ops) {
     llvm::SetVector<Value> used(op->operand_begin(), op->operand_end());

@@ -31,7 +31,7 @@ static constexpr PhaseInfo phaseTable[] = {
     {Phase::Input, "input", "a t6.model and its attention function"},
     {Phase::Model, "model",
      "the attention function with sizes, over what is cached"},
-    {Phase::Entries, "entries", "tensor functions of prefill, decode and loss"},
+    {Phase::Entries, "entries", "tensor functions of each entry"},
     {Phase::Einsum, "einsum", "attention as einsums, mask and softmax"},
     {Phase::Fused, "fused", "attention as one pass over blocks of keys"},
     {Phase::Pairwise, "pairwise", "einsums of at most two operands"},

@@ -21,7 +21,7 @@ namespace tpa {
 enum class Phase {
   Input,    ///< a t6.model and its attention function
   Model,    ///< the attention function with sizes, written over what is cached
-  Entries,  ///< tensor functions of prefill, decode and loss
+  Entries,  ///< tensor functions of each entry
   Einsum,   ///< attention as einsums, mask and softmax
   Fused,    ///< attention as one pass over blocks of keys
   Pairwise, ///< einsums of at most two operands, in the cheapest order
