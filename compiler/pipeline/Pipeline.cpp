@@ -110,6 +110,7 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   cpu::VectorizeKernelsOptions vectorize;
   vectorize.lanes = options.cpu.lanes();
   vectorize.registers = options.cpu.registers;
+  vectorize.prefetchBytes = options.cpu.prefetchBytes();
   passes.addPass(cpu::createVectorizeKernels(vectorize));
   cleanUpKernels(passes);
   passes.addNestedPass<func::FuncOp>(createLoopInvariantCodeMotionPass());

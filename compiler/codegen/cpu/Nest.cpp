@@ -233,17 +233,53 @@ static bool chooseGather(Nest &nest, const Target &target) {
   return false;
 }
 
+bool isStreamed(const Nest &nest, OpOperand &input) {
+  linalg::GenericOp root = nest.root;
+  AffineMap map = root.getMatchingIndexingMap(&input);
+  for (unsigned loop = 0; loop < nest.extents.size(); ++loop)
+    if (nest.isParallel(loop) && map.isFunctionOfDim(loop) &&
+        nest.extents[loop].estimate() > 1)
+      return true;
+  return false;
+}
+
 /// A matrix-vector product reads its matrix once, as fast as memory gives: as
 /// one stream, not several rows at a time.
 static void choosePartials(Nest &nest, const Target &target) {
-  static constexpr int64_t partials = 4;
   auto isUnrolled = [](int64_t factor) { return factor > 1; };
   if (target.inCache || !nest.vectorLoop || nest.isParallel(*nest.vectorLoop) ||
-      llvm::count_if(nest.unroll, isUnrolled) != 1 ||
-      nest.extents[*nest.vectorLoop].estimate() < partials * target.lanes)
+      llvm::none_of(nest.unroll, isUnrolled))
     return;
-  *llvm::find_if(nest.unroll, isUnrolled) = 1;
+  const Extent &extent = nest.extents[*nest.vectorLoop];
+  bool isWhole = extent.isStatic() && extent.constant % (8 * target.lanes) == 0;
+  int64_t partials = isWhole ? 8 : 4;
+  if (extent.estimate() < partials * target.lanes)
+    return;
+  linalg::GenericOp root = nest.root;
+  SmallVector<OpOperand *> streamed;
+  for (OpOperand *input : root.getDpsInputOperands())
+    if (isa<MemRefType>(input->get().getType()) && isStreamed(nest, *input))
+      streamed.push_back(input);
+  if (streamed.size() != 1)
+    return;
+  for (AffineExpr result :
+       root.getMatchingIndexingMap(streamed.front()).getResults())
+    if (auto dim = dyn_cast<AffineDimExpr>(result))
+      nest.memoryOrder.push_back(dim.getPosition());
+  llvm::fill(nest.unroll, 1);
   nest.partials = partials;
+  nest.prefetchBytes = target.prefetchBytes;
+}
+
+void sortByMemory(const Nest &nest, SmallVectorImpl<unsigned> &loops) {
+  SmallVector<unsigned> sorted;
+  for (unsigned loop : nest.memoryOrder)
+    if (llvm::is_contained(loops, loop))
+      sorted.push_back(loop);
+  for (unsigned loop : loops)
+    if (!llvm::is_contained(sorted, loop))
+      sorted.push_back(loop);
+  loops = sorted;
 }
 
 void chooseSchedule(Nest &nest, const Target &target) {
@@ -339,6 +375,8 @@ AffineMap distribute(Nest &nest, func::FuncOp kernel) {
             right = nest.extents[b].estimate();
     return left != right ? left > right : a < b;
   });
+  // Each workgroup of a stream reads one piece of it.
+  sortByMemory(nest, loops);
   for (unsigned loop : loops) {
     int64_t extent = nest.extents[loop].estimate();
     if (work <= target || extent < 2)

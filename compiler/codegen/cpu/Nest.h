@@ -23,6 +23,9 @@ struct Target {
   int64_t registers = 32; ///< vector registers
   /// Operands are in the first-level cache: arithmetic is what takes time.
   bool inCache = false;
+  /// How far ahead to ask for what a single stream of memory will give; zero
+  /// where the hardware does that better alone.
+  int64_t prefetchBytes = 2048;
 };
 
 /// The extent of a loop: a constant, or a scalar argument of the kernel.
@@ -54,9 +57,12 @@ struct Nest {
   /// Sums per point that a vector reduction runs side by side: what it reads,
   /// it reads from front to back.
   int64_t partials = 1;
+  /// Of such a reduction: the loops in the order of the memory it reads.
+  llvm::SmallVector<unsigned, 0> memoryOrder;
+  int64_t prefetchBytes = 0; ///< of such a reduction
   /// Short reductions are emitted without a loop.
   bool unrollsReductions = false;
-  llvm::SmallVector<int64_t> tile; ///< per loop: of a workgroup; 0 is all
+  llvm::SmallVector<int64_t, 2> tile; ///< per loop: of a workgroup; 0 is all
 
   bool isParallel(unsigned loop) const {
     mlir::linalg::GenericOp op = root;
@@ -73,6 +79,9 @@ struct Nest {
 enum class Access { Invariant, Contiguous, Strided };
 Access accessAlong(mlir::AffineMap map, mlir::Value memref, unsigned loop);
 
+/// Whether some loop other than the reduction's moves the operand.
+bool isStreamed(const Nest &nest, mlir::OpOperand &input);
+
 /// Inputs that a vector step along `loop` reads lane by lane.
 int64_t stridedInputs(const Nest &nest, unsigned loop);
 
@@ -82,6 +91,9 @@ mlir::Value sizeOf(mlir::Value memref, int64_t dim);
 
 /// Finds the nests of a kernel, in order.
 mlir::FailureOr<llvm::SmallVector<Nest>> findNests(mlir::func::FuncOp kernel);
+
+/// Sorts loops into the nest's memory order, where it has one.
+void sortByMemory(const Nest &nest, llvm::SmallVectorImpl<unsigned> &loops);
 
 /// Chooses the vector loop and the register tile.
 void chooseSchedule(Nest &nest, const Target &target);

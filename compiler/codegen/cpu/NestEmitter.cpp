@@ -31,6 +31,8 @@ NestEmitter::NestEmitter(OpBuilder &builder, const Nest &nest, int64_t lanes,
   if (nest.vectorLoop)
     (nest.isParallel(*nest.vectorLoop) ? parallel : reduction)
         .push_back(*nest.vectorLoop);
+  sortByMemory(nest, parallel);
+  sortByMemory(nest, reduction);
   current.indices.assign(lower.begin(), lower.end());
   factor.assign(nest.extents.size(), 1);
 }
@@ -230,9 +232,18 @@ NestEmitter::Values NestEmitter::reduce(ArrayRef<Point> points) {
       accumulators.push_back(body.toVector(start));
     }
   }
+  if (nest.partials > 1) {
+    Value neutral = accumulators.front();
+    accumulators.append(points.size() * (nest.partials - 1), neutral);
+  }
   accumulators = reduceLoops(0, accumulators);
   if (!vectorReduction())
     return accumulators;
+  vector::CombiningKind kind = *linalg::getCombinerOpKind(combiner);
+  for (unsigned i = points.size(); i < accumulators.size(); ++i)
+    accumulators[i % points.size()] = vector::makeArithReduction(
+        b, loc, kind, accumulators[i % points.size()], accumulators[i]);
+  accumulators.truncate(points.size());
   for (auto [point, accumulator] : llvm::zip_equal(points, accumulators)) {
     Value start = initial();
     if (!start)
@@ -322,9 +333,13 @@ NestEmitter::Values NestEmitter::reduceVector(unsigned index,
   current.vectorLoop = index;
   current.lanes = lanes;
   Value start = lower[index];
+  Values others; // of which the rest of the loop has no need
   if (nest.partials > 1) {
     start = wholeSteps(b, loc, start, upper[index], nest.partials * lanes);
     accumulators = reducePartials(index, start, accumulators);
+    unsigned points = accumulators.size() / nest.partials;
+    others.assign(accumulators.begin() + points, accumulators.end());
+    accumulators.truncate(points);
   }
   Value boundary = wholeSteps(b, loc, start, upper[index], lanes);
   auto run = [&](Value from, Value to, bool masked) {
@@ -361,62 +376,50 @@ NestEmitter::Values NestEmitter::reduceVector(unsigned index,
   run(boundary, upper[index], /*masked=*/true);
   current.vectorLoop.reset();
   current.lanes = 1;
+  accumulators.append(others);
   return accumulators;
 }
 
 /// Whole steps of several vectors up to `to`, each with a sum of its own.
 NestEmitter::Values NestEmitter::reducePartials(unsigned index, Value to,
                                                 Values accumulators) {
-  unsigned points = accumulators.size();
-  Value neutral =
-      arith::ConstantOp::create(b, loc, *arith::getNeutralElement(combiner));
-  neutral = vector::BroadcastOp::create(
-      b, loc, VectorType::get({lanes}, neutral.getType()), neutral);
-  Values sums = accumulators;
-  sums.append(points * (nest.partials - 1), neutral);
+  unsigned points = accumulators.size() / nest.partials;
   auto op = scf::ForOp::create(b, loc, lower[index], to,
-                               constant(nest.partials * lanes), sums);
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(op.getBody());
-    current.indices[index] = op.getInductionVar();
-    prefetchAhead(index);
-    Values next;
-    for (int64_t part = 0; part < nest.partials; ++part) {
-      current.indices[index] = arith::AddIOp::create(
-          b, loc, op.getInductionVar(), constant(part * lanes));
-      next.append(step(tilePoints(),
-                       op.getRegionIterArgs().slice(part * points, points)));
-    }
-    scf::YieldOp::create(b, loc, next);
+                               constant(nest.partials * lanes), accumulators);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.getBody());
+  current.indices[index] = op.getInductionVar();
+  prefetchAhead(index);
+  Values next;
+  for (int64_t part = 0; part < nest.partials; ++part) {
+    current.indices[index] = b.createOrFold<arith::AddIOp>(
+        loc, op.getInductionVar(), constant(part * lanes));
+    next.append(step(tilePoints(),
+                     op.getRegionIterArgs().slice(part * points, points)));
   }
-  sums = Values(op.getResults());
-  vector::CombiningKind kind = *linalg::getCombinerOpKind(combiner);
-  for (unsigned i = points; i < sums.size(); ++i)
-    sums[i % points] =
-        vector::makeArithReduction(b, loc, kind, sums[i % points], sums[i]);
-  sums.truncate(points);
-  return sums;
+  scf::YieldOp::create(b, loc, next);
+  return Values(op.getResults());
 }
 
 /// Asks for what a stream of memory gives a little later, beyond the end of a
-/// row for the next one: faster than the hardware would, left alone.
+/// row for the next one.
 void NestEmitter::prefetchAhead(unsigned index) {
-  static constexpr int64_t distance = 2048, line = 64; // bytes
+  static constexpr int64_t line = 64; // bytes
+  if (nest.prefetchBytes == 0)
+    return;
   for (OpOperand *input : root.getDpsInputOperands()) {
     AffineMap map = root.getMatchingIndexingMap(input);
     auto type = dyn_cast<MemRefType>(input->get().getType());
     // What no other loop moves along is in the cache.
     if (!type || accessAlong(map, input->get(), index) != Access::Contiguous ||
-        llvm::none_of(parallel, [&](unsigned loop) {
-          return map.isFunctionOfDim(loop) && nest.extents[loop].estimate() > 1;
-        }))
+        !isStreamed(nest, *input))
       continue;
     int64_t bytes = type.getElementTypeBitWidth() / 8;
     for (int64_t at = 0; at < nest.partials * lanes * bytes; at += line) {
       Point ahead = current;
-      ahead.indices[index] = arith::AddIOp::create(
-          b, loc, current.indices[index], constant((distance + at) / bytes));
+      ahead.indices[index] =
+          arith::AddIOp::create(b, loc, current.indices[index],
+                                constant((nest.prefetchBytes + at) / bytes));
       BodyEmitter(b, loc, ahead).prefetch(input->get(), map);
     }
   }

@@ -60,6 +60,8 @@ def VectorizeKernels : Pass<"cpu-vectorize-kernels", "mlir::ModuleOp"> {
   let options = [
     Option<"lanes", "lanes", "int64_t", "16", "f32 elements of a vector register">,
     Option<"registers", "registers", "int64_t", "32", "Vector registers">,
+    Option<"prefetchBytes", "prefetch-bytes", "int64_t", "2048",
+           "How far ahead a matrix-vector product asks for its matrix; 0: the hardware does">,
     Option<"pack", "pack", "bool", "true", "Pack the factors of large matrix products">];
   let statistics = [
     Statistic<"numPacked", "packed", "Nests that are packed matrix products">,

@@ -15,6 +15,7 @@
 #include "dialects/exec/ExecDialect.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -69,6 +70,46 @@ static void lowerCopies(func::FuncOp kernel) {
                              op.getTarget());
     op.erase();
   });
+}
+
+/// Loops of a reduction that every operand runs through as one become one: its
+/// steps are then as long as memory allows. Results do not have these loops.
+static void collapseReductions(func::FuncOp kernel) {
+  SmallVector<linalg::GenericOp> ops;
+  kernel.walk([&](linalg::GenericOp op) { ops.push_back(op); });
+  IRRewriter rewriter(kernel.getContext());
+  for (linalg::GenericOp op : ops) {
+    if (op.hasIndexSemantics() || op.hasDynamicShape() ||
+        op->getParentOp() != kernel)
+      continue;
+    SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
+    SmallVector<ReassociationIndices> groups;
+    for (unsigned loop = 0; loop < op.getNumLoops(); ++loop) {
+      ReassociationIndices joined;
+      if (loop > 0)
+        joined = groups.back();
+      joined.push_back(loop);
+      bool joins =
+          loop > 0 &&
+          llvm::all_of(joined,
+                       [&](int64_t member) {
+                         return iterators[member] ==
+                                utils::IteratorType::reduction;
+                       }) &&
+          linalg::areDimSequencesPreserved(op.getIndexingMapsArray(), {joined});
+      if (joins)
+        groups.back().push_back(loop);
+      else
+        groups.push_back({loop});
+    }
+    if (groups.size() == op.getNumLoops())
+      continue;
+    rewriter.setInsertionPoint(op);
+    FailureOr<linalg::CollapseResult> collapsed =
+        linalg::collapseOpIterationDims(op, groups, rewriter);
+    if (succeeded(collapsed))
+      rewriter.eraseOp(op);
+  }
 }
 
 static void remarkOnSchedule(const Nest &nest) {
@@ -180,6 +221,8 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
 
   LogicalResult vectorize(func::FuncOp kernel) {
     lowerCopies(kernel);
+    if (!kernel->hasAttr(exec::gridAttrName))
+      collapseReductions(kernel);
     FailureOr<SmallVector<Nest>> nests = findNests(kernel);
     if (failed(nests))
       return failure();
@@ -192,7 +235,7 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
         !hasGrid && nests->size() > 1 && areIndependent(kernel, *nests);
     AffineMap grid =
         AffineMap::get(0, kernel.getNumArguments(), kernel.getContext());
-    Target target{lanes, registers, /*inCache=*/hasGrid};
+    Target target{lanes, registers, /*inCache=*/hasGrid, prefetchBytes};
     std::optional<PackedProduct> product;
     if (distributed && pack) {
       std::string why;

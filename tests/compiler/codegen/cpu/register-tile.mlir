@@ -1,4 +1,5 @@
 // RUN: tpa-opt %s --cpu-vectorize-kernels --canonicalize --split-input-file | FileCheck %s
+// RUN: tpa-opt %s --cpu-vectorize-kernels=prefetch-bytes=0 --split-input-file | FileCheck %s --check-prefix=NONE
 
 // Six rows are two tiles of three: no row is left for a remainder, so there is one
 // reduction loop, with a sum for each of three rows and two vectors.
@@ -51,7 +52,8 @@ func.func private @remainder() attributes {exec.kernel} {
 
 // A matrix-vector product reads one stream: a row at a time, as four sums side by side, each line of
 // the matrix (two vectors of bf16) asked for once, 2048 bytes ahead. What is no whole step follows,
-// vector by vector, then under a mask.
+// vector by vector, then under a mask. With --cpu-vectorize-kernels=prefetch-bytes=0 the hardware
+// prefetches.
 // CHECK-LABEL: func.func private @stream
 // CHECK-SAME: (%{{.*}}: index)
 // CHECK: scf.for %[[ROW:.*]] = %c0 to %c7 step %c1
@@ -60,12 +62,13 @@ func.func private @remainder() attributes {exec.kernel} {
 // CHECK: memref.prefetch %{{.*}}[%[[ROW]], %[[AHEAD]]], read
 // CHECK: memref.prefetch
 // CHECK-NOT: memref.prefetch
+// NONE-NOT: memref.prefetch
 // CHECK-COUNT-4: arith.extf
 // CHECK-NOT: arith.extf
 // CHECK: scf.yield
-// CHECK: arith.addf %[[SUMS]]#0, %[[SUMS]]#1
 // CHECK: vector.load
 // CHECK: vector.maskedload
+// CHECK: arith.addf {{.*}}, %[[SUMS]]#1
 // CHECK: vector.reduction <add>
 // CHECK: return
 func.func private @stream() attributes {exec.kernel} {
@@ -79,6 +82,59 @@ func.func private @stream() attributes {exec.kernel} {
   ^bb0(%a: f32, %b: bf16, %acc: f32):
     %e = arith.extf %b : bf16 to f32
     %p = arith.mulf %a, %e : f32
+    %s = arith.addf %acc, %p : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+// Loops go in the order of the matrix, whatever that of the result, and workgroups share out the
+// outermost; loops of the sum that all operands run through as one are one, here with eight sums, as
+// they leave no rest.
+// CHECK-LABEL: func.func private @transposed
+// CHECK: scf.for %[[H:.*]] = %{{.*}} to %{{.*}} step %c1
+// CHECK: scf.for %[[R:.*]] = %c0 to %c3 step %c1
+// CHECK: %[[SUMS:.*]]:8 = scf.for %[[K:.*]] = %c0 to %c1152 step %c128
+// CHECK: memref.prefetch %{{.*}}[%[[H]], %[[R]], %{{.*}}]
+// CHECK: scf.yield
+// CHECK: arith.addf %[[SUMS]]#0, %[[SUMS]]#1
+// CHECK: memref.store %{{.*}}, %{{.*}}[%[[R]], %[[H]]]
+func.func private @transposed() attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<9x128xf32>
+  %w = exec.binding 1 : memref<5x3x9x128xf32>
+  %y = exec.binding 2 : memref<3x5xf32>
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%y : memref<3x5xf32>)
+  linalg.generic {indexing_maps = [affine_map<(r, h, k, c) -> (k, c)>, affine_map<(r, h, k, c) -> (h, r, k, c)>, affine_map<(r, h, k, c) -> (r, h)>], iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %w : memref<9x128xf32>, memref<5x3x9x128xf32>) outs(%y : memref<3x5xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %p = arith.mulf %a, %b : f32
+    %s = arith.addf %acc, %p : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+// Where they stay two, the sums run on through both.
+// CHECK-LABEL: func.func private @two_sums
+// CHECK: %[[OUTER:.*]]:4 = scf.for %{{.*}} = %c0 to %c9 step %c1
+// CHECK: %[[INNER:.*]]:4 = scf.for %{{.*}} = %c0 to %c192 step %c64
+// CHECK: scf.yield %[[INNER]]#0, %[[INNER]]#1, %[[INNER]]#2, %[[INNER]]#3
+// CHECK: arith.addf %[[OUTER]]#0, %[[OUTER]]#1
+func.func private @two_sums() attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<192xf32>
+  %w = exec.binding 1 : memref<5x9x192xf32>
+  %y = exec.binding 2 : memref<5xf32>
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%y : memref<5xf32>)
+  linalg.generic {indexing_maps = [affine_map<(h, k, c) -> (c)>, affine_map<(h, k, c) -> (h, k, c)>, affine_map<(h, k, c) -> (h)>], iterator_types = ["parallel", "reduction", "reduction"]}
+      ins(%x, %w : memref<192xf32>, memref<5x9x192xf32>) outs(%y : memref<5xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %p = arith.mulf %a, %b : f32
     %s = arith.addf %acc, %p : f32
     linalg.yield %s : f32
   }
