@@ -375,11 +375,13 @@ AffineMap distribute(Nest &nest, func::FuncOp kernel) {
             right = nest.extents[b].estimate();
     return left != right ? left > right : a < b;
   });
-  // Each workgroup of a stream reads one piece of it.
+  // Each workgroup of a stream reads one piece of it, which is not cut further
+  // for less than a factor of two.
   sortByMemory(nest, loops);
+  double most = nest.partials > 1 ? 2 * target : target;
   for (unsigned loop : loops) {
     int64_t extent = nest.extents[loop].estimate();
-    if (work <= target || extent < 2)
+    if (work <= most || extent < 2)
       break;
     int64_t grain = nest.unroll[loop] * (loop == nest.vectorLoop ? 16 : 1);
     double parts = std::min<double>(extent, std::ceil(work / target));

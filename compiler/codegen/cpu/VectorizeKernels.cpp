@@ -38,12 +38,15 @@ static Value valueOf(OpBuilder &b, Location loc, const Extent &extent) {
 }
 
 /// Bounds of the workgroup's tile: the workgroup counts the tiles of the
-/// distributed loops, the last of them fastest.
+/// distributed loops, the last of them fastest; of a stream, in its order.
 static void tileBounds(OpBuilder &b, const Nest &nest, Value workgroup,
                        SmallVector<Value> &lower, SmallVector<Value> &upper) {
   linalg::GenericOp root = nest.root;
   Location loc = root.getLoc();
-  for (unsigned loop = nest.extents.size(); loop-- > 0;) {
+  SmallVector<unsigned> loops =
+      llvm::to_vector(llvm::seq<unsigned>(0, nest.extents.size()));
+  sortByMemory(nest, loops);
+  for (unsigned loop : llvm::reverse(loops)) {
     lower[loop] = arith::ConstantIndexOp::create(b, loc, 0);
     upper[loop] = valueOf(b, loc, nest.extents[loop]);
     if (!nest.tile[loop])
