@@ -20,6 +20,7 @@ absl::Status t6_model::load() {
     return absl::OkStatus();
   ExecutorOptions options;
   options.threads = threads;
+  options.paramMemory = copyWeights ? ParamMemory::Copied : ParamMemory::Mapped;
   absl::StatusOr<std::unique_ptr<Executor>> made =
       Executor::create(artifact, options);
   if (!made.ok())
@@ -75,6 +76,7 @@ t6_status *t6_model_open(const char *path, const t6_model_options *given,
   auto opened = std::make_unique<t6_model>();
   opened->artifact = *std::move(artifact);
   opened->threads = options->threads;
+  opened->copyWeights = options->copy_weights != 0;
   *model = opened.release();
   return nullptr;
 }

@@ -20,6 +20,7 @@
 struct t6_model {
   std::shared_ptr<const t6::Artifact> artifact;
   int threads = 0; ///< As asked for.
+  bool copyWeights = false;
   std::atomic<bool> cancelled{false};
   /// Null until something is to be run.
   std::unique_ptr<t6::Executor> executor;

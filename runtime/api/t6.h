@@ -86,6 +86,10 @@ typedef struct t6_model_options {
   /** Threads that compute, the caller's included; 0 (default): one for each CPU
    *  that this process may use. */
   int32_t threads;
+  /** Nonzero: t6_model_load_weights copies all weights into memory of their
+   *  own, in huge pages, which is read faster than a mapped file; 0 (default):
+   *  only those of another type. */
+  int32_t copy_weights;
 } t6_model_options;
 
 void t6_model_options_init(t6_model_options *options);
@@ -100,7 +104,8 @@ void t6_model_close(t6_model *model);
 
 /** Binds every parameter to a tensor of the checkpoint, which consists of
  *  `count` paths: .safetensors files, *.index.json files, or folders. Tensors
- *  whose type fits are mapped, the others converted. A second call replaces
+ *  whose type fits are mapped, unless the model's options say copy_weights, the
+ *  others converted. A second call replaces
  *  the weights. The files must not be truncated while the model is open. */
 t6_status *t6_model_load_weights(t6_model *model, const char *const *paths,
                                  size_t count);

@@ -62,6 +62,7 @@ absl::Status Executor::initialize(const ExecutorOptions &options) {
   if (!threads.ok())
     return threads.status();
   pool = *std::move(threads);
+  paramMemory = options.paramMemory;
   addresses.assign(program().buffers.size(), nullptr);
   plans.resize(program().entries.size());
   int64_t bytes = artifact->constantsBytes();
@@ -87,7 +88,7 @@ void Executor::invalidatePlans() {
 absl::Status
 Executor::bindParams(std::shared_ptr<const Checkpoint> checkpoint) {
   absl::StatusOr<BoundParams> bound =
-      bindCheckpoint(program(), *checkpoint, *pool);
+      bindCheckpoint(program(), *checkpoint, *pool, paramMemory);
   if (!bound.ok())
     return bound.status();
   checkpointParams = *std::move(bound);

@@ -49,6 +49,7 @@ using DispatchHook = std::function<void(const DispatchEvent &)>;
 struct ExecutorOptions {
   int threads = 0; ///< 0: one per CPU that this process may use.
   KernelSet kernels = KernelSet::Optimized;
+  ParamMemory paramMemory = ParamMemory::Mapped;
 };
 
 /// Not thread-safe: one run at a time.
@@ -157,6 +158,7 @@ private:
   KernelLibrary library;
   std::unique_ptr<ThreadPool> pool;
   std::shared_ptr<const Checkpoint> weights;
+  ParamMemory paramMemory = ParamMemory::Mapped;
   BoundParams checkpointParams;
   HostMemory constants;
   HostMemory state;

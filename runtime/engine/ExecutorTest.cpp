@@ -280,6 +280,30 @@ TEST_F(ExecutorTest, MapsWhatFitsAndConvertsTheRest) {
     EXPECT_EQ(floatOutput("y", j), expectedY(1, j));
 }
 
+TEST(ParamBinder, CopiesAllWhereAsked) {
+  Program program;
+  program.buffers.resize(1);
+  Buffer &buffer = program.buffers[0];
+  buffer.kind = BufferKind::Param;
+  buffer.name = "a";
+  buffer.storedShape = {3};
+  buffer.dtype = DType::F32;
+  buffer.maxBytes = 12;
+  float a[3] = {1.5f, -2.0f, 1e-40f};
+  std::shared_ptr<const Checkpoint> checkpoint =
+      makeCheckpoint({{"a", view(DType::F32, {3}, a)}});
+  std::unique_ptr<ThreadPool> pool = *ThreadPool::create(2);
+  for (ParamMemory memory : {ParamMemory::Mapped, ParamMemory::Copied}) {
+    bool isCopied = memory == ParamMemory::Copied;
+    absl::StatusOr<BoundParams> bound =
+        bindCheckpoint(program, *checkpoint, *pool, memory);
+    ASSERT_TRUE(bound.ok()) << bound.status();
+    EXPECT_EQ(bound->mappedBytes, isCopied ? 0 : 12);
+    EXPECT_EQ(bound->params[0].data == checkpoint->find("a")->data, !isCopied);
+    EXPECT_EQ(std::memcmp(bound->params[0].data, a, sizeof(a)), 0);
+  }
+}
+
 TEST(ParamBinder, ConvertsLargeTensorsInBlocks) {
   constexpr int kElements = 700001; // Several blocks and a bit.
   Program program;
@@ -306,7 +330,7 @@ TEST(ParamBinder, ConvertsLargeTensorsInBlocks) {
                       {"b", view(DType::BF16, {kElements}, b.data())}});
   std::unique_ptr<ThreadPool> pool = *ThreadPool::create(3);
   absl::StatusOr<BoundParams> bound =
-      bindCheckpoint(program, *checkpoint, *pool);
+      bindCheckpoint(program, *checkpoint, *pool, ParamMemory::Mapped);
   ASSERT_TRUE(bound.ok()) << bound.status();
   auto *narrow = static_cast<const uint16_t *>(bound->params[0].data);
   auto *wide = static_cast<const uint32_t *>(bound->params[1].data);

@@ -42,8 +42,9 @@ struct Block {
 
 class Binder {
 public:
-  Binder(const Program &program, const Checkpoint &checkpoint, ThreadPool &pool)
-      : program(program), checkpoint(checkpoint), pool(pool) {}
+  Binder(const Program &program, const Checkpoint &checkpoint, ThreadPool &pool,
+         ParamMemory memory)
+      : program(program), checkpoint(checkpoint), pool(pool), memory(memory) {}
 
   absl::StatusOr<BoundParams> run();
 
@@ -55,6 +56,7 @@ private:
   const Program &program;
   const Checkpoint &checkpoint;
   ThreadPool &pool;
+  ParamMemory memory;
   BoundParams bound;
   std::vector<std::string> problems;
   std::vector<Conversion> conversions;
@@ -90,7 +92,8 @@ void Binder::bind(int index) {
   }
   bool aligned =
       reinterpret_cast<uintptr_t>(tensor->data) % byteSize(buffer.dtype) == 0;
-  if (tensor->dtype == buffer.dtype && aligned) {
+  if (memory == ParamMemory::Mapped && tensor->dtype == buffer.dtype &&
+      aligned) {
     bound.params.push_back({index, tensor->data});
     bound.mappedBytes += buffer.maxBytes;
     return;
@@ -103,7 +106,7 @@ void Binder::bind(int index) {
 
 absl::Status Binder::convertAll() {
   absl::StatusOr<HostMemory> memory =
-      HostMemory::allocate(convertedBytes, "the converted weights");
+      HostMemory::allocate(convertedBytes, "the copied weights");
   if (!memory.ok())
     return memory.status();
   bound.converted = *std::move(memory);
@@ -187,8 +190,9 @@ absl::StatusOr<BoundParams> Binder::run() {
 
 absl::StatusOr<BoundParams> bindCheckpoint(const Program &program,
                                            const Checkpoint &checkpoint,
-                                           ThreadPool &pool) {
-  return Binder(program, checkpoint, pool).run();
+                                           ThreadPool &pool,
+                                           ParamMemory memory) {
+  return Binder(program, checkpoint, pool, memory).run();
 }
 
 } // namespace t6

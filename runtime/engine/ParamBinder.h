@@ -5,7 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Finds every parameter of a program in a checkpoint, and the memory for it:
-// the checkpoint's own where type and alignment fit, else a converted copy.
+// the checkpoint's own where type and alignment fit, else a converted copy; or
+// copies of all of them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -31,19 +32,26 @@ struct BoundParams {
     const void *data = nullptr;
   };
   std::vector<Param> params;
-  /// The parameters that had to be converted or aligned; the rest are views
-  /// into the checkpoint.
+  /// The parameters that had to be converted or aligned, or all of them; the
+  /// rest are views into the checkpoint.
   HostMemory converted;
   int64_t mappedBytes = 0;
   /// One sentence for each thing that is odd but harmless.
   std::vector<std::string> warnings;
 };
 
+/// Where parameters lie that need no conversion.
+enum class ParamMemory {
+  Mapped, ///< In the checkpoint's files: nothing to wait for, memory shared.
+  Copied, ///< In huge pages, which a CPU reads faster than a file's small ones.
+};
+
 /// FailedPrecondition, naming the first few of all parameters that are missing
 /// or of another shape or type. The result refers to `checkpoint`.
 absl::StatusOr<BoundParams> bindCheckpoint(const Program &program,
                                            const Checkpoint &checkpoint,
-                                           ThreadPool &pool);
+                                           ThreadPool &pool,
+                                           ParamMemory memory);
 
 } // namespace t6
 

@@ -17,6 +17,9 @@ void ModelArguments::declare(Options &options, bool withWeights) {
   if (withWeights) {
     options.add("-w,--weights", weights,
                 "Weights: .safetensors, *.index.json or a folder (repeatable)");
+    options.flag("--copy-weights", copyWeights,
+                 "Copy the weights into huge pages rather than map their file: "
+                 "a slower start, more memory, faster from then on");
     options.flag("--random-weights", randomWeights,
                  "Pseudo-random weights as training starts, but small ones "
                  "for zeros; to try things out or to measure");
@@ -32,6 +35,7 @@ t6_status *ModelArguments::open(Model &model) const {
   // Whatever does not fit 32 bits is refused there as well as here.
   options.threads =
       static_cast<int32_t>(std::clamp<int64_t>(threads, -1, INT32_MAX));
+  options.copy_weights = copyWeights;
   t6_model *opened = nullptr;
   if (t6_status *status = t6_model_open(artifact.c_str(), &options, &opened))
     return status;

@@ -18,6 +18,7 @@ namespace t6::cli {
 struct ModelArguments {
   std::string artifact;
   std::vector<std::string> weights;
+  bool copyWeights = false;
   bool randomWeights = false;
   std::string device = "auto";
   int64_t threads = 0;

@@ -67,6 +67,17 @@ TEST(T6Test, GeneratesIds) {
   EXPECT_THAT(outcome.err, Not(HasSubstr("seed:")));
 }
 
+TEST(T6Test, CopiesWeightsWhereAsked) {
+  Arguments tokens = {"--tokens", "5,17,9", "--max-tokens", "8"};
+  Outcome mapped = runT6(generate(tokens));
+  tokens.push_back("--copy-weights");
+  Outcome copied = runT6(generate(tokens));
+  EXPECT_EQ(copied.exitCode, 0) << copied.err;
+  EXPECT_EQ(copied.out, mapped.out);
+  EXPECT_THAT(mapped.err, HasSubstr("mapped and 0 B copied"));
+  EXPECT_THAT(copied.err, HasSubstr("weights 0 B mapped and"));
+}
+
 TEST(T6Test, GeneratesText) {
   Arguments more = {"--tokenizer", "bytes",         "-p", "q", "-n", "5",
                     "-q",          "--temperature", "0"};
