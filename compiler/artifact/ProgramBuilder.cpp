@@ -381,7 +381,9 @@ private:
         if (buffer.shape.size() > 1)
           program.options.dtype = buffer.dtype;
       }
-      if (buffer.kind == ::t6::BufferKind::State && buffer.shape.size() > 1)
+      // A ring is as large for any number of tokens.
+      if (buffer.kind == ::t6::BufferKind::State && buffer.shape.size() > 1 &&
+          !StringRef(buffer.name).starts_with("recent."))
         model.cacheBytesPerToken += elements / buffer.shape[0].value /
                                     buffer.shape[1].value *
                                     int64_t(::t6::byteSize(buffer.dtype));

@@ -47,6 +47,7 @@ struct LowerToLinalg : tpa::impl::LowerToLinalgBase<LowerToLinalg> {
     RewritePatternSet patterns(&getContext());
     populateTpaToLinalgPatterns(patterns, module, longest);
     populateT6ToLinalgPatterns(patterns);
+    populateRecentToLinalgPatterns(patterns);
     linalg::populateElementwiseToLinalgConversionPatterns(patterns);
     walkAndApplyPatterns(module, std::move(patterns));
 

@@ -23,6 +23,9 @@ void populateTpaToLinalgPatterns(mlir::RewritePatternSet &patterns,
 /// The layers and the cache of the t6 dialect.
 void populateT6ToLinalgPatterns(mlir::RewritePatternSet &patterns);
 
+/// Gathers of earlier tokens, and the rings that hold them between runs.
+void populateRecentToLinalgPatterns(mlir::RewritePatternSet &patterns);
+
 } // namespace tpa
 
 #endif // TPA_COMPILER_EINSUM_LOWERINGPATTERNS_H

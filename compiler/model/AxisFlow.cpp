@@ -30,8 +30,8 @@ struct Axis {
 };
 
 constexpr StringLiteral onlyAttention =
-    ": only tpa.attention may, for tokens come in parts and what is cached of "
-    "one is computed when it comes";
+    ": only tpa.attention may, and tpa.recent those just before, for tokens "
+    "come in parts and what is cached of one is computed when it comes";
 constexpr StringLiteral rowsApart = ": rows are sequences of their own";
 
 class AxisFlow {
@@ -70,6 +70,7 @@ private:
   LogicalResult visitAlong(Operation *op, int64_t along);
   LogicalResult visitMap(MapOp op);
   LogicalResult visitRope(RopeOp op);
+  LogicalResult visitRecent(RecentOp op);
   LogicalResult visitAttention(AttentionOp op);
   LogicalResult visitReturn(Operation *op);
 
@@ -196,6 +197,19 @@ LogicalResult AxisFlow::visitRope(RopeOp op) {
   return visitPointwise(op.getOperation());
 }
 
+LogicalResult AxisFlow::visitRecent(RecentOp op) {
+  std::optional<int64_t> dim = dimOf(op.getX());
+  if (dim == axis.dim) {
+    dims[op.getResult()] = axis.dim;
+    return success();
+  }
+  InFlightDiagnostic error = op.emitOpError(
+      "gathers along dimensions 0 and 1 as batch rows and tokens, but ");
+  if (dim)
+    return error << axis.name << " are dimension " << *dim << " of x";
+  return error << "x does not depend on " << axis.name;
+}
+
 LogicalResult AxisFlow::visitAttention(AttentionOp op) {
   SmallVector<std::pair<std::string, Value>> factors;
   auto add = [&](ArrayRef<std::string> terms, ValueRange operands) {
@@ -258,6 +272,8 @@ LogicalResult AxisFlow::visit(Operation *op) {
     return visitAttention(attention);
   if (auto rope = dyn_cast<RopeOp>(op))
     return visitRope(rope);
+  if (auto recent = dyn_cast<RecentOp>(op))
+    return visitRecent(recent);
   if (isa<SoftmaxOp, t6::RmsNormOp>(op))
     return visitAlong(
         op, cast<RankedTensorType>(op->getOperand(0).getType()).getRank() - 1);

@@ -61,9 +61,10 @@ static LogicalResult checkSignature(func::FuncOp function) {
 /// Whether sizes of the operation's results follow from its operands, and
 /// AxisFlow knows what becomes of tokens in it.
 static LogicalResult checkOperation(Operation &op, func::FuncOp function) {
-  if (isa<EinsumOp, MapOp, SoftmaxOp, RopeOp, FactorizeOp, MaterializeOp,
-          AttentionOp, t6::ParamOp, t6::SplitOp, t6::LinearOp, t6::RmsNormOp,
-          t6::SwigluOp, tensor::CollapseShapeOp, func::ReturnOp>(op) ||
+  if (isa<EinsumOp, MapOp, SoftmaxOp, RopeOp, RecentOp, FactorizeOp,
+          MaterializeOp, AttentionOp, t6::ParamOp, t6::SplitOp, t6::LinearOp,
+          t6::RmsNormOp, t6::SwigluOp, tensor::CollapseShapeOp, func::ReturnOp>(
+          op) ||
       op.hasTrait<OpTrait::ConstantLike>())
     return success();
   if (isa<arith::ArithDialect, math::MathDialect>(op.getDialect()) &&

@@ -97,10 +97,29 @@ LogicalResult EntryBuilder::prepare() {
     shape[1] = options.maxLength;
     cacheTypes.push_back(RankedTensorType::get(shape, weightType));
   }
-  for (int64_t layer = 0; layer < int64_t(model.getLayers()); ++layer)
+  if (failed(collectRings()))
+    return failure();
+  for (int64_t layer = 0; layer < int64_t(model.getLayers()); ++layer) {
     for (auto [i, type] : llvm::enumerate(cacheTypes))
       declareBuffer(exec::BufferKind::State,
                     "cache." + Twine(layer) + "." + Twine(i), type);
+    for (auto [i, type] : llvm::enumerate(ringTypes))
+      declareBuffer(exec::BufferKind::State,
+                    "recent." + Twine(layer) + "." + Twine(i), type);
+  }
+  return success();
+}
+
+LogicalResult EntryBuilder::collectRings() {
+  for (auto op : attention.getOps<RecentOp>()) {
+    auto type = cast<RankedTensorType>(op.getX().getType());
+    if (type.getNumDynamicDims() != 1 || !type.isDynamicDim(1))
+      return op.emitOpError("keeps tokens of type ")
+             << type << ", of which n alone may be dynamic";
+    SmallVector<int64_t> shape(type.getShape());
+    shape[1] = op.getTokens();
+    ringTypes.push_back(RankedTensorType::get(shape, type.getElementType()));
+  }
   return success();
 }
 
@@ -242,6 +261,8 @@ SmallVector<Type> EntryBuilder::placesOf(StringRef entry) const {
     for (Type element : {i32, i64})
       places.push_back(
           RankedTensorType::get({batch, options.verifyTokens}, element));
+  if (entry == "prefill" && !ringTypes.empty())
+    places.push_back(RankedTensorType::get({batch}, i32));
   return places;
 }
 
@@ -283,6 +304,19 @@ FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
   for (Operation &op : clone.front().without_terminator()) {
     if (auto param = dyn_cast<t6::ParamOp>(op)) {
       map.map(param.getResult(), blockParam(block, param.getName()));
+      continue;
+    }
+    if (auto recent = dyn_cast<RecentOp>(op); recent && hasCache(entry)) {
+      if (isTree)
+        return recent.emitOpError(
+            "cannot verify a tree of tokens: the token before another is its "
+            "parent, not the one that stands before it");
+      Value ring = block.getArgument(xIndex(entry) + 1 + cacheTypes.size() +
+                                     rings.size());
+      auto copy = cast<RecentOp>(builder.clone(op, map));
+      copy.getRingMutable().assign(ring);
+      map.map(recent.getResult(), copy.getResult());
+      rings.emplace_back(ring, copy.getX());
       continue;
     }
     auto attend = dyn_cast<AttentionOp>(op);
@@ -332,6 +366,8 @@ LogicalResult EntryBuilder::buildBlock(StringRef entry) {
   if (hasCache(entry)) {
     inputs.append(cacheTypes.begin(), cacheTypes.end());
     results.append(cacheTypes.begin(), cacheTypes.end());
+    inputs.append(ringTypes.begin(), ringTypes.end());
+    results.append(ringTypes.begin(), ringTypes.end());
   }
   for (const Param &param : params)
     inputs.push_back(param.type);
@@ -368,6 +404,15 @@ LogicalResult EntryBuilder::buildBlock(StringRef entry) {
   SmallVector<Value> returned = {x};
   if (hasCache(entry))
     returned.append(cached);
+  // Last, because what a ring held is read until then.
+  for (auto [ring, recent] : rings) {
+    Value last;
+    if (entry == "prefill")
+      last = block.getArgument(scalars.size() + 1);
+    returned.push_back(t6::RingAppendOp::create(
+        builder, loc, ring, recent, block.getArgument(scalars.size()), last));
+  }
+  rings.clear();
   cached = originals;
   func::ReturnOp::create(builder, loc, returned);
   return success();
@@ -383,20 +428,23 @@ Value EntryBuilder::buildLayers(OpBuilder &builder, exec::EntryOp entry,
   auto block = module.lookupSymbol<func::FuncOp>((name + ".block").str());
   for (int64_t layer = 0; layer < int64_t(model.getLayers()); ++layer) {
     SmallVector<Value> operands(entry.getBody().getArguments());
-    SmallVector<std::string> caches;
+    SmallVector<std::string> states;
     llvm::append_range(operands, places);
-    if (hasCache(name))
+    if (hasCache(name)) {
       for (unsigned i = 0; i < cacheTypes.size(); ++i)
-        caches.push_back(("cache." + Twine(layer) + "." + Twine(i)).str());
+        states.push_back(("cache." + Twine(layer) + "." + Twine(i)).str());
+      for (unsigned i = 0; i < ringTypes.size(); ++i)
+        states.push_back(("recent." + Twine(layer) + "." + Twine(i)).str());
+    }
     operands.push_back(x);
-    for (StringRef cache : caches)
-      operands.push_back(load(builder, cache));
+    for (StringRef state : states)
+      operands.push_back(load(builder, state));
     for (const Param &param : params)
       operands.push_back(load(builder, layerName(layer, param.name)));
     auto call = func::CallOp::create(builder, loc, block, operands);
     x = call.getResult(0);
-    for (auto [i, cache] : llvm::enumerate(caches))
-      exec::StoreOp::create(builder, loc, call.getResult(1 + i), cache);
+    for (auto [i, state] : llvm::enumerate(states))
+      exec::StoreOp::create(builder, loc, call.getResult(1 + i), state);
   }
   return x;
 }
@@ -479,12 +527,16 @@ LogicalResult EntryBuilder::build(StringRef name) {
   if (isVerify)
     for (StringRef what : {".token_positions", ".ancestors"})
       places.push_back(load(builder, name + what));
+  Value last;
+  if (isPrefill)
+    last = load(builder, name + ".last");
+  if (isPrefill && !ringTypes.empty())
+    places.push_back(last);
   Value table = load(builder, names.embedding);
   Value x = t6::EmbeddingOp::create(builder, loc, tokenIds, table);
   x = buildLayers(builder, entry, x, places);
   if (isPrefill)
-    x = t6::SelectTokenOp::create(builder, loc, x,
-                                  load(builder, name + ".last"));
+    x = t6::SelectTokenOp::create(builder, loc, x, last);
   x = buildHead(builder, x);
   Value head = model.getTied() ? table : load(builder, names.head);
   StringRef equation = isLoss || isVerify ? "bnc,vc->bnv" : "bnc,vc->bv";

@@ -58,7 +58,7 @@ private:
   static llvm::SmallVector<llvm::StringRef> scalarsOf(llvm::StringRef entry);
   /// What a block is told about its tokens: the position of each row's first
   /// one where there is a cache; of a tree also each token's own, and
-  /// ancestors.
+  /// ancestors; where rings are filled from padded rows, each row's last.
   llvm::SmallVector<mlir::Type> placesOf(llvm::StringRef entry) const;
   /// A block takes scalars, places, x, caches, parameters.
   unsigned xIndex(llvm::StringRef entry) const {
@@ -68,6 +68,8 @@ private:
   int64_t tokensOf(llvm::StringRef entry) const;
   /// Lists the parameters of a layer: its attention's, then the others.
   mlir::LogicalResult collectParams();
+  /// Lists what runs have to know of the tokens just before theirs.
+  mlir::LogicalResult collectRings();
   void declareParams();
   void declareParam(const llvm::Twine &name, const Param &param,
                     llvm::StringRef tiedTo = {});
@@ -116,6 +118,11 @@ private:
   /// Key- and value-side operands of the attention with the key index.
   llvm::SmallVector<mlir::Value> cached;
   llvm::SmallVector<mlir::RankedTensorType> cacheTypes;
+  /// Of the rings of the attention's tpa.recent, in their order. A block takes
+  /// and returns them behind the caches.
+  llvm::SmallVector<mlir::RankedTensorType> ringTypes;
+  /// Of the block in the making: each ring, and what it is to hold.
+  llvm::SmallVector<std::pair<mlir::Value, mlir::Value>> rings;
 };
 
 } // namespace tpa

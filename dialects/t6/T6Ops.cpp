@@ -307,3 +307,36 @@ LogicalResult CacheReadOp::inferReturnTypes(MLIRContext *,
   results.push_back(RankedTensorType::get(shape, cache.getElementType()));
   return success();
 }
+
+LogicalResult RingAppendOp::inferReturnTypes(MLIRContext *,
+                                             std::optional<Location> location,
+                                             Adaptor op,
+                                             SmallVectorImpl<Type> &results) {
+  auto error = [&] { return mlir::emitError(*location); };
+  auto ring = dyn_cast<RankedTensorType>(op.getRing().getType());
+  // ring_append_c1
+  if (!ring || ring.getRank() < 2)
+    return error() << "ring must have rank 2 or more, but is "
+                   << op.getRing().getType();
+  if (failed(checkRank(op.getX(), "x", ring.getRank(), error)))
+    return failure();
+  for (int64_t i = 0; i < ring.getRank(); ++i)
+    if (i != 1 &&
+        failed(checkSize(op.getX(), i, "x", op.getRing(), i, "ring", error)))
+      return failure();
+  // ring_append_c2
+  if (failed(checkRank(op.getPositions(), "positions", 1, error)) ||
+      failed(checkSize(op.getPositions(), 0, "positions", op.getRing(), 0,
+                       "ring", error)))
+    return failure();
+  if (op.getLast() && (failed(checkRank(op.getLast(), "last", 1, error)) ||
+                       failed(checkSize(op.getLast(), 0, "last", op.getRing(),
+                                        0, "ring", error))))
+    return failure();
+  // ring_append_c3
+  if (ring.isDynamicDim(1))
+    return error() << "ring must have a static number of tokens, but is "
+                   << ring;
+  results.push_back(ring);
+  return success();
+}

@@ -361,4 +361,35 @@ def T6_CacheReadOp : T6_InferredOp<"cache_read"> {
   let assemblyFormat = "$cache `[` $length `]` attr-dict `:` type($cache)";
 }
 
+def T6_RingAppendOp : T6_InferredOp<"ring_append"> {
+  let summary = "keep the last tokens of each row";
+  let description = [{
+    `result[b, p mod T, ...] = x[b, n, ...]`, p = positions[b] + n, for the last T
+    tokens n <= last[b] of x, elsewhere the ring, rounded to its element type.
+
+    `ring`: b×T×…, `x`: b×n×…, `positions` and `last`: b; tokens behind last[b]
+    are padding, without `last` there are none. A ring of T tokens is what a run
+    at the row's end needs to know of its last T - 1 tokens, and also what a run
+    that repeats the row's last token needs: that changes nothing. The old value
+    of the ring is dead afterwards: the append happens in place.
+
+    Constraints:
+    - (C1) ring and x have the same rank, at least 2, and sizes but for dimension 1
+    - (C2) positions and last have rank 1 and the batch size of the ring
+    - (C3) the ring's number of tokens is static
+
+    ```mlir
+    %r = t6.ring_append %ring, %x at %pos last %last
+        : tensor<1x2x6x16xf32>, tensor<1x?x6x16xf32>, tensor<1xi32>, tensor<1xi32>
+    ```
+  }];
+  let arguments = (ins T6_FloatTensor:$ring, T6_FloatTensor:$x, T6_IdTensor:$positions,
+                       Optional<T6_IdTensor>:$last);
+  let results = (outs T6_FloatTensor:$result);
+  let assemblyFormat = [{
+    $ring `,` $x `at` $positions (`last` $last^)? attr-dict
+    `:` type($ring) `,` type($x) `,` type($positions) (`,` type($last)^)?
+  }];
+}
+
 #endif // TPA_DIALECTS_T6_T6OPS_TD

@@ -5,7 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Canonical forms of the tpa operations: one einsum instead of nested ones, no
-// summed unit dimensions, constants in the scale, rotations on the factor.
+// summed unit dimensions, constants in the scale, rotations and gathers on the
+// factors.
 //
 //===----------------------------------------------------------------------===//
 
@@ -240,7 +241,48 @@ struct RotateEinsumOperand : OpRewritePattern<RopeOp> {
   }
 };
 
+/// recent(materialize(A, B)) -> an einsum of recent(A) and recent(B): what has
+/// to be kept of earlier tokens, and what may be cached of each, are factors. A
+/// factor that is the same for all tokens stays as it is.
+struct GatherFactors : OpRewritePattern<RecentOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(RecentOp op,
+                                PatternRewriter &rewriter) const override {
+    auto materialize = op.getX().getDefiningOp<MaterializeOp>();
+    if (!materialize || !materialize->hasOneUse())
+      return rewriter.notifyMatchFailure(op,
+                                         "x is not a materialize used once");
+    if (op.getRing())
+      return rewriter.notifyMatchFailure(op, "the ring holds what x is");
+    auto type = cast<RankedTensorType>(materialize.getA().getType());
+    int64_t rankDim = type.getRank() - 2;
+    if (type.isDynamicDim(rankDim))
+      return rewriter.notifyMatchFailure(op, "the mean is over unknown ranks");
+    Equation equation = Equation::parseVerified(materialize.getEquation());
+    std::string used = equation.labels();
+    char recent = Equation::freshLabel(used, 'j');
+    SmallVector<Value> operands(materialize->getOperands());
+    for (auto [term, operand] : llvm::zip_equal(equation.terms, operands)) {
+      if (!StringRef(term).starts_with("bn"))
+        continue;
+      term.insert(2, 1, recent);
+      operand = RecentOp::create(rewriter, op.getLoc(), operand,
+                                 op.getPositions(), Value(), op.getTokens());
+    }
+    equation.output.insert(2, 1, recent);
+    rewriter.replaceOpWithNewOp<EinsumOp>(
+        op, equation.str(), operands, APFloat(1.0 / type.getDimSize(rankDim)));
+    return success();
+  }
+};
+
 } // namespace
+
+void RecentOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                           MLIRContext *context) {
+  patterns.add<GatherFactors>(context);
+}
 
 void EinsumOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
                                            MLIRContext *context) {

@@ -211,6 +211,55 @@ LogicalResult RopeOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
+// recent
+//===----------------------------------------------------------------------===//
+
+LogicalResult RecentOp::inferReturnTypes(MLIRContext *,
+                                         std::optional<Location> location,
+                                         Adaptor adaptor,
+                                         SmallVectorImpl<Type> &results) {
+  auto type = cast<RankedTensorType>(adaptor.getX().getType());
+  // recent_c1
+  if (type.getRank() < 2)
+    return mlir::emitError(*location)
+           << "x must have rank 2 or more, but is " << type;
+  SmallVector<int64_t> shape(type.getShape());
+  shape.insert(shape.begin() + 2, adaptor.getTokens());
+  results.push_back(RankedTensorType::get(shape, accumulatorType(type)));
+  return success();
+}
+
+LogicalResult RecentOp::verify() {
+  auto type = cast<RankedTensorType>(getX().getType());
+  auto emitError = [&] { return emitOpError(); };
+  // recent_c2
+  auto positions = cast<RankedTensorType>(getPositions().getType());
+  if (positions.getRank() != 1)
+    return emitOpError("positions must have rank 1, but is ") << positions;
+  LabelSizes sizes;
+  sizes['b'] = type.getDimSize(0);
+  if (failed(addLabelSizes("b", positions, sizes, emitError)))
+    return failure();
+  // recent_c3
+  if (int64_t(getTokens()) < 2)
+    return emitOpError("gathers ")
+           << int64_t(getTokens())
+           << " tokens, but must gather at least 2, of which one is the token "
+              "itself";
+  // recent_c4
+  if (!getRing())
+    return success();
+  auto ring = cast<RankedTensorType>(getRing().getType());
+  SmallVector<int64_t> shape(type.getShape());
+  shape[1] = getTokens();
+  if (failed(verifyCompatibleShape(ring.getShape(), shape)))
+    return emitOpError("ring is ")
+           << ring << ", but must be x with " << int64_t(getTokens())
+           << " tokens, x being " << type;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // attention
 //===----------------------------------------------------------------------===//
 

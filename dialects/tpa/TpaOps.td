@@ -150,6 +150,48 @@ def Tpa_RopeOp : Tpa_InferredOp<"rope"> {
 }
 
 //===----------------------------------------------------------------------===//
+// Earlier tokens
+//===----------------------------------------------------------------------===//
+
+def Tpa_RecentOp : Tpa_InferredOp<"recent"> {
+  let summary = "gather each token with those just before it";
+  let description = [{
+    `result[b,n,j,...] = x[b, n - j, ...]`, j < tokens: each token and the
+    tokens - 1 before it in its row, zeros before the row's first. A sum over j
+    is an einsum, so a shift of keys and values or a short convolution is one.
+
+    `x`: b×n×…, `positions`: b, the position of each row's first token, result:
+    b×n×tokens×…. What came before x in the row is read from `ring`,
+    b×tokens×…, in which the token at position p stands at p mod tokens
+    (`t6.ring_append`); without a ring x begins its row, and positions[b] is not
+    looked at. An attention function has no ring: the entries that take a
+    sequence in parts give it one. It gathers along the row only, so it commutes
+    with `tpa.materialize`; canonicalization moves it onto A and B.
+
+    Constraints:
+    - (C1) x has rank 2 or more
+    - (C2) positions has rank 1 and the batch size of x
+    - (C3) tokens is at least 2
+    - (C4) ring has the rank of x, tokens for its dimension 1, and x's other sizes
+
+    ```mlir
+    %y = tpa.recent %x at %pos tokens 2 : tensor<1x?x6x16xf32>, tensor<1xi32>
+    %z = tpa.recent %x at %pos ring %r tokens 2
+        : tensor<1x?x6x16xf32>, tensor<1xi32>, tensor<1x2x6x16xf32>
+    ```
+  }];
+  let arguments = (ins Tpa_FloatTensor:$x, Tpa_PositionTensor:$positions,
+                       Optional<Tpa_FloatTensor>:$ring, I64Attr:$tokens);
+  let results = (outs Tpa_FloatTensor:$result);
+  let assemblyFormat = [{
+    $x `at` $positions (`ring` $ring^)? `tokens` $tokens attr-dict
+    `:` type($x) `,` type($positions) (`,` type($ring)^)?
+  }];
+  let hasVerifier = 1;
+  let hasCanonicalizer = 1;
+}
+
+//===----------------------------------------------------------------------===//
 // Attention
 //===----------------------------------------------------------------------===//
 

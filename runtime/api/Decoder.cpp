@@ -70,12 +70,16 @@ absl::Status Decoder::runChunk(Prompts prompts, std::vector<int64_t> &done,
   for (int64_t row = 0; row < rows; ++row) {
     absl::Span<const int32_t> prompt = prompts[row].subspan(done[row]);
     int64_t taken = std::min<int64_t>(size, prompt.size());
-    std::copy_n(prompt.begin(), taken, tokenInput.begin() + row * size);
-    positionInput[row] = static_cast<int32_t>(lengths[row]);
+    if (taken > 0) {
+      std::copy_n(prompt.begin(), taken, tokenInput.begin() + row * size);
+      positionInput[row] = static_cast<int32_t>(lengths[row]);
+      lastTokens[row] = prompt[taken - 1];
+    } else {
+      tokenInput[row * size] = lastTokens[row];
+      positionInput[row] = static_cast<int32_t>(lengths[row] - 1);
+    }
     lastInput[row] = static_cast<int32_t>(std::max<int64_t>(taken, 1) - 1);
     ends[row] = taken > 0 && taken == int64_t(prompt.size());
-    if (taken > 0)
-      lastTokens[row] = prompt[taken - 1];
     lengths[row] += taken;
     done[row] += taken;
   }
@@ -130,7 +134,7 @@ absl::Status Decoder::step(absl::Span<const int32_t> tokens) {
       lastTokens[row] = tokens[source];
       ++lengths[row];
     }
-    // A row that rests runs its last token once more, which changes nothing.
+    // A row that rests runs its last token once more.
     positionInput[row] = static_cast<int32_t>(lengths[row] - 1);
   }
   absl::Status status =

@@ -30,7 +30,10 @@ namespace t6 {
 ///
 /// Runs write whole rectangles: padding behind a row's last token lands in the
 /// cache at positions that the row has not reached, and is overwritten when it
-/// does; causality hides it until then.
+/// does; causality hides it until then. A row that rests meanwhile runs its
+/// last token once more, which changes nothing: states that hold only the last
+/// tokens of a row take what comes after `last` for padding, but not `last`
+/// itself.
 class Decoder {
 public:
   /// FailedPrecondition when `artifact` is not fit for generation.
@@ -60,7 +63,8 @@ public:
   int64_t length(size_t row) const { return lengths[row]; }
 
   /// Declares that every row has `length` tokens: those that the cache held
-  /// there before, whatever came after.
+  /// there before, whatever came after. States that hold only the last tokens
+  /// of a row do not go back: that is for measuring.
   void rewind(int64_t length);
 
 private:

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "runtime/api/Model.h"
 #include "runtime/api/TestSupport.h"
 
 #include <algorithm>
@@ -104,6 +105,30 @@ TEST_F(GenerateTest, RaggedBatchesEqualSingleRows) {
       EXPECT_EQ(rows[0].finish, T6_FINISH_MAX_LENGTH);
       EXPECT_EQ(rows[1].finish, T6_FINISH_MAX_LENGTH);
     }
+}
+
+// While others' prompts go on, and when it is done: so that a state of the last
+// tokens only stays what it is.
+TEST_F(GenerateTest, RowsThatRestRunTheirLastTokenAgain) {
+  Tokens longer = {4, 3, 9, 1, 5, 8, 2, 6, 7, 11}, shorter = {12, 40};
+  ASSERT_GT(int(longer.size()), 2 * kToyChunk);
+  options.max_tokens = 1;
+  ASSERT_T6_OK(generate({longer, shorter}));
+  enum { Prefill, Decode };
+  auto likeliest = [&](int entry) {
+    auto *row =
+        static_cast<const float *>(model->executor->output(entry, 0).data) +
+        kToyVocab;
+    return std::max_element(row, row + kToyVocab) - row;
+  };
+  EXPECT_EQ(likeliest(Prefill), toyNext(shorter));
+  int32_t stop = toyNext(shorter);
+  options.stop_tokens = &stop;
+  options.stop_token_count = 1;
+  options.max_tokens = 3;
+  ASSERT_T6_OK(generate({longer, shorter}));
+  ASSERT_EQ(rows[0].tokens.size(), 3u);
+  EXPECT_EQ(likeliest(Decode), toyNext(shorter));
 }
 
 TEST_F(GenerateTest, EndsAtStopTokens) {

@@ -135,6 +135,18 @@ def tpa(rope_q=rotate, rope_k=rotate, of_head_factor=lambda a: a, after=lambda o
     return Variant(lambda s: tpa_params(s) | extra(s), attention, factors_or_heads)
 
 
+def shifted(x, share):
+    """Heads mixed with those of the token before, zero before the first: batch × token × head × feature."""
+    before = np.concatenate([np.zeros_like(x[:, :1]), x[:, :-1]], 1)
+    return share[:, None] * x + (1 - share[:, None]) * before
+
+
+def kv_shift_attention(x, w, s):
+    q, k, v = (mean_of_products(head_factor(x, w, s, t), feature_factor(x, w, s, t)) for t in "qkv")
+    k, v = shifted(k, w["attn.shift_k"]), shifted(v, w["attn.shift_v"])
+    return join(attend(rotate(q), rotate(k), v), w)
+
+
 def unrotated(x):
     return x
 
@@ -262,6 +274,9 @@ VARIANTS = {
     "tpa_softcap": tpa(options=lambda w: {"softcap": 20}),
     "tpa_sigmoid": tpa(options=lambda w: {"normalizer": "sigmoid"}),
     "tpa_linear": tpa(options=lambda w: {"normalizer": "none"}),
+    "tpa_kv_shift": Variant(lambda s: tpa_params(s) | {"attn.shift_k": (s["H"],), "attn.shift_v": (s["H"],)},
+                            kv_shift_attention, lambda s: sum(
+                                min(2 * s[rank] * (s["H"] + s["D"]), s["H"] * s["D"]) for rank in ("R_K", "R_V"))),
     "tpa_sinks": tpa(extra=lambda s: {"attn.sinks": (s["H"],)}, options=lambda w: {"sinks": w["attn.sinks"]}),
     "tpa_alibi": tpa(unrotated, unrotated, extra=lambda s: {"attn.slopes": (s["H"],)},
                      options=lambda w: {"slopes": w["attn.slopes"]}),

@@ -79,6 +79,10 @@ CASES = {
         ("tpa_linear", 1, sizes(1, 64, (2, 3, 1), 80), [17], 4),
         ("tpa_linear", 3, sizes(5, 24, (5, 2, 2), 64), [64, 17, 40], 12),
     ],
+    "shifts": [
+        ("tpa_kv_shift", 1, sizes(47, 64, (6, 2, 2), 96), [17], 5),
+        ("tpa_kv_shift", 3, sizes(5, 24, (4, 1, 6), 72), [64, 1, 17], 11),
+    ],
     "factors": [
         ("tpa_noncontextual_a", 1, sizes(47, 24, (6, 2, 3), 96), [17], 5),
         ("tpa_noncontextual_a", 3, sizes(5, 64, (2, 1, 1), 80), [64, 1, 17], 9),
@@ -212,6 +216,20 @@ class Family(unittest.TestCase):
             with self.subTest(case[0], batch=case[1]):
                 self.check_case(*case)
 
+    def test_reuse(self):
+        """Rows that begin again have no part in what their last tokens were; fused and not."""
+        s = sizes(5, 24, (4, 1, 2), 72)
+        for number, (fuse, chunk) in enumerate((("on", 7), ("off", 7), ("on", 1))):
+            rng = np.random.default_rng(seed_of("reuse", number))
+            weights = random_weights("tpa_kv_shift", s, 2, rng)
+            artifact = self.compile(f"reuse_{number}", "tpa_kv_shift", s, 2, 40, "--batch=3", f"--prefill-chunk={chunk}",
+                                    f"--fuse={fuse}", "--strip")
+            with self.open(artifact, weights) as session:
+                for lengths in ([17, 1, 30], [2, 23, 5], [8, 7, 1]):
+                    tokens = rng.integers(0, VOCAB, (3, max(lengths))).astype(np.int32)
+                    expected = attention_reference.forward("tpa_kv_shift", s, 2, weights, tokens)
+                    self.check_steps(session, tokens, lengths, 4, chunk, expected)
+
     def check_trees(self, variant, s, nodes, lengths, *flags):
         """Trees of guesses behind contexts of different lengths: each node is the end of its path from the root."""
         batch = len(lengths)
@@ -310,6 +328,7 @@ class Family(unittest.TestCase):
 if __name__ == "__main__":
     tpa_opt, t6, Family.session_program, Family.part = sys.argv[1:]
     Family.programs = programs.Programs(tpa_opt, t6)
-    tests = {"long": ["long", "unfused"], "special_cases": ["special_cases", "table"], "trees": ["trees"]}
+    tests = {"long": ["long", "unfused"], "special_cases": ["special_cases", "table"], "trees": ["trees"],
+             "shifts": ["cases", "reuse"]}
     chosen = tests.get(Family.part, ["cases"])
     unittest.main(argv=[sys.argv[0], *(f"Family.test_{test}" for test in chosen)], verbosity=2)

@@ -55,6 +55,41 @@ exec.entry @attend scalars [] maxima [] {
   exec.store %all, @attend.all : tensor<2x5x2x3x8xf32>
 }
 
+// A ring of four tokens, in bf16, and what a run reads and leaves there; a constant that is more than a number.
+exec.buffer input @recent.tokens : tensor<2x?xi32> {dims = ["", "n"]}
+exec.buffer input @recent.positions : tensor<2xi32> {range = array<i64: 0, 64>}
+exec.buffer input @recent.last : tensor<2xi32> {below = "n", range = array<i64: 0, 17>}
+exec.buffer input @recent.x : tensor<2x?x3x5xf32> {dims = ["", "n", "", ""]}
+exec.buffer input @recent.negative_ring : tensor<2x4x3x5xbf16>
+exec.buffer input @recent.negative_other : tensor<2x4x3x5xbf16>
+exec.buffer output @recent.alone : tensor<2x?x4x3x5xf32> {dims = ["", "n", "", "", ""]}
+exec.buffer output @recent.behind : tensor<2x?x4x3x5xf32> {dims = ["", "n", "", "", ""]}
+exec.buffer output @recent.convolved : tensor<2x?x3x5xf32> {dims = ["", "n", "", ""]}
+exec.buffer output @recent.kept : tensor<2x4x3x5xbf16>
+exec.buffer output @recent.kept_all : tensor<2x4x3x5xbf16>
+exec.entry @recent scalars ["n", "m"] maxima [17, 64] {
+^bb0(%n: index, %m: index):
+  %x = exec.load @recent.x[%n] : tensor<2x?x3x5xf32>
+  %at = exec.load @recent.positions : tensor<2xi32>
+  %last = exec.load @recent.last : tensor<2xi32>
+  // Inputs stay as they are: a ring is written in place.
+  %negative = exec.load @recent.negative_ring : tensor<2x4x3x5xbf16>
+  %ring = arith.negf %negative : tensor<2x4x3x5xbf16>
+  %other_negative = exec.load @recent.negative_other : tensor<2x4x3x5xbf16>
+  %other = arith.negf %other_negative : tensor<2x4x3x5xbf16>
+  %alone = tpa.recent %x at %at tokens 4 : tensor<2x?x3x5xf32>, tensor<2xi32>
+  exec.store %alone, @recent.alone : tensor<2x?x4x3x5xf32>
+  %behind = tpa.recent %x at %at ring %ring tokens 4 : tensor<2x?x3x5xf32>, tensor<2xi32>, tensor<2x4x3x5xbf16>
+  exec.store %behind, @recent.behind : tensor<2x?x4x3x5xf32>
+  %taps = arith.constant dense<[0.5, -2.0, 0.25, 3.0]> : tensor<4xf32>
+  %convolved = tpa.einsum "bnjhd,j->bnhd"(%behind, %taps) : tensor<2x?x4x3x5xf32>, tensor<4xf32>
+  exec.store %convolved, @recent.convolved : tensor<2x?x3x5xf32>
+  %kept = t6.ring_append %ring, %x at %at last %last : tensor<2x4x3x5xbf16>, tensor<2x?x3x5xf32>, tensor<2xi32>, tensor<2xi32>
+  exec.store %kept, @recent.kept : tensor<2x4x3x5xbf16>
+  %kept_all = t6.ring_append %other, %x at %at : tensor<2x4x3x5xbf16>, tensor<2x?x3x5xf32>, tensor<2xi32>
+  exec.store %kept_all, @recent.kept_all : tensor<2x4x3x5xbf16>
+}
+
 exec.buffer input @step.param : tensor<5x47xf32>
 exec.buffer input @step.grad : tensor<5x47xf32>
 exec.buffer input @step.m : tensor<5x47xf32>

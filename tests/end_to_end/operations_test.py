@@ -91,6 +91,33 @@ class OperationsTest(unittest.TestCase):
         self.agrees(out["sunk"], attend(q, k, v, 0.25, sinks=sinks))
         self.agrees(out["all"], attend(q, k, v, 1.0, positions, slopes, sinks, window=4, softcap=2.0))
 
+    def test_recent(self):
+        """Rows that begin, and that go on behind a ring; fewer tokens than the ring has places, and more."""
+        for n, positions, last in ((1, [0, 1], [0, 0]), (2, [2, 40], [1, 0]), (17, [1, 13], [16, 3])):
+            x = self.normal(2, n, 3, 5)
+            ring, other = (programs.widened(programs.bfloat16(self.normal(2, 4, 3, 5))).view(np.float32) for _ in range(2))
+            out = self.programs.run(self.artifact, "recent", {
+                "x": x, "negative_ring": programs.bfloat16(-ring), "negative_other": programs.bfloat16(-other),
+                "positions": np.array(positions, np.int32), "last": np.array(last, np.int32),
+                "tokens": np.zeros((2, n), np.int32)})
+            alone, behind = np.zeros((2, n, 4, 3, 5)), np.zeros((2, n, 4, 3, 5))
+            kept, kept_all = ring.copy(), other.copy()
+            for row, first in enumerate(positions):
+                for token in range(n):
+                    for j in range(4):
+                        if token >= j:
+                            alone[row, token, j] = behind[row, token, j] = x[row, token - j]
+                        elif first + token - j >= 0:
+                            behind[row, token, j] = ring[row, (first + token - j) % 4]
+                    kept_all[row, (first + token) % 4] = x[row, token]
+                    if token <= last[row]:
+                        kept[row, (first + token) % 4] = x[row, token]
+            np.testing.assert_array_equal(out["alone"], alone)
+            np.testing.assert_array_equal(out["behind"], behind)
+            self.agrees(out["convolved"], np.einsum("bnjhd,j->bnhd", behind, [0.5, -2, 0.25, 3]))
+            for name, expected in (("kept", kept), ("kept_all", kept_all)):
+                self.agrees(programs.widened(out[name]).view(np.float32), expected, 2**-8)
+
     def test_adamw(self):
         param, grad, m, v = (self.normal(5, 47) for _ in range(4))
         v = v * v

@@ -64,12 +64,14 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
       .run(module, modules);
 }
 
-/// Copies the kernels alone into a module of their own.
+/// Copies the kernels alone, with the constants that they read, into a module
+/// of their own.
 static OwningOpRef<ModuleOp> kernelsOf(ModuleOp module) {
   OwningOpRef<ModuleOp> kernels(ModuleOp::create(module.getLoc()));
   OpBuilder builder(kernels->getBodyRegion());
-  for (auto function : module.getOps<LLVM::LLVMFuncOp>())
-    builder.clone(*function);
+  for (Operation &op : *module.getBody())
+    if (isa<LLVM::LLVMFuncOp, LLVM::GlobalOp>(op))
+      builder.clone(op);
   return kernels;
 }
 

@@ -123,3 +123,35 @@ func.func @f(%x: tensor<1x?x8xf32>) -> tensor<1x?x8xf32> {
       : (tensor<1x?x8xf32>, tensor<1x?x8xf32>), (tensor<1x?x8xf32>)
   return %o : tensor<1x?x8xf32>
 }
+
+// -----
+
+// The token before a guess is its parent, wherever that stands.
+t6.model @tree_of_shifted uses @f {
+  vocab = 50, layers = 1, width = 8, ffn = 32, context_length = 64, sizes = {}}
+
+func.func @f(%x: tensor<1x?x8xf32>, %pos: tensor<1xi32>) -> tensor<1x?x8xf32> {
+  // expected-error@+1 {{'tpa.recent' op cannot verify a tree of tokens: the token before another is its parent, not the one that stands before it}}
+  %two = tpa.recent %x at %pos tokens 2 : tensor<1x?x8xf32>, tensor<1xi32>
+  %k = tpa.einsum "bnjc->bnc"(%two) : tensor<1x?x2x8xf32>
+  %o = tpa.attention ["bnc,bmc->bnm"](%x, %k) value "bnm,bmc->bnc"(%k) at %pos {causal}
+      : (tensor<1x?x8xf32>, tensor<1x?x8xf32>), (tensor<1x?x8xf32>), tensor<1xi32>
+  return %o : tensor<1x?x8xf32>
+}
+
+// -----
+
+t6.model @ring_of_unknown_width uses @f {
+  vocab = 50, layers = 1, width = 8, ffn = 32, context_length = 64, sizes = {}}
+
+func.func @f(%x: tensor<1x?x8xf32>, %pos: tensor<1xi32>) -> tensor<1x?x8xf32> {
+  %w = t6.param "w" "C" : tensor<8xf32>
+  %wide = tensor.cast %w : tensor<8xf32> to tensor<?xf32>
+  %y = tpa.einsum "bnc,d->bnd"(%x, %wide) : tensor<1x?x8xf32>, tensor<?xf32>
+  // expected-error@+1 {{'tpa.recent' op keeps tokens of type 'tensor<1x?x?xf32>', of which n alone may be dynamic}}
+  %two = tpa.recent %y at %pos tokens 2 : tensor<1x?x?xf32>, tensor<1xi32>
+  %k = tpa.einsum "bnjc,c->bnc"(%two, %w) : tensor<1x?x2x?xf32>, tensor<8xf32>
+  %o = tpa.attention ["bnc,bmc->bnm"](%x, %k) value "bnm,bmc->bnc"(%k) at %pos {causal}
+      : (tensor<1x?x8xf32>, tensor<1x?x8xf32>), (tensor<1x?x8xf32>), tensor<1xi32>
+  return %o : tensor<1x?x8xf32>
+}

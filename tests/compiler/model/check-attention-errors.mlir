@@ -108,7 +108,7 @@ t6.model @key_of_queries uses @f {
   vocab = 50, layers = 1, width = 24, ffn = 32, context_length = 64, sizes = {}}
 
 func.func @f(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> {
-  // expected-error@+1 {{'tpa.einsum' op pairs tokens, under the labels n and m: only tpa.attention may, for tokens come in parts and what is cached of one is computed when it comes}}
+  // expected-error@+1 {{'tpa.einsum' op pairs tokens, under the labels n and m: only tpa.attention may, and tpa.recent those just before, for tokens come in parts and what is cached of one is computed when it comes}}
   %k = tpa.einsum "bnd,bmd->bmd"(%x, %x) : tensor<?x?x?xf32>, tensor<?x?x?xf32>
   // expected-note@+1 {{a factor of this attention depends on it}}
   %o = tpa.attention ["bnd,bmd->bnm"](%x, %k) value "bnm,bme->bne"(%x) at %pos {causal}
@@ -348,6 +348,35 @@ func.func @f(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> {
   // expected-error@+1 {{'tensor.cast' op cannot be in an attention function: its operations are tpa, t6, and pointwise arith and math, of which sizes are inferred}}
   %y = tensor.cast %x : tensor<?x?x?xf32> to tensor<1x?x24xf32>
   return %x : tensor<?x?x?xf32>
+}
+
+// -----
+
+t6.model @recent_of_parameter uses @f {
+  vocab = 50, layers = 1, width = 24, ffn = 32, context_length = 64, sizes = {}}
+
+func.func @f(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> {
+  %w = t6.param "w" "C C" : tensor<?x?xf32>
+  // expected-error@+1 {{'tpa.recent' op gathers along dimensions 0 and 1 as batch rows and tokens, but x does not depend on tokens}}
+  %two = tpa.recent %w at %pos tokens 2 : tensor<?x?xf32>, tensor<?xi32>
+  %o = tpa.attention ["bnd,bmd->bnm"](%x, %x) value "bnm,bme->bne"(%x) at %pos {causal}
+      : (tensor<?x?x?xf32>, tensor<?x?x?xf32>), (tensor<?x?x?xf32>), tensor<?xi32>
+  return %o : tensor<?x?x?xf32>
+}
+
+// -----
+
+t6.model @recent_of_features uses @f {
+  vocab = 50, layers = 1, width = 24, ffn = 32, context_length = 64, sizes = {}}
+
+func.func @f(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> {
+  %turned = tpa.einsum "bnc->bcn"(%x) : tensor<?x?x?xf32>
+  // expected-error@+1 {{'tpa.recent' op gathers along dimensions 0 and 1 as batch rows and tokens, but tokens are dimension 2 of x}}
+  %two = tpa.recent %turned at %pos tokens 2 : tensor<?x?x?xf32>, tensor<?xi32>
+  %k = tpa.einsum "bcjn->bnc"(%two) : tensor<?x?x2x?xf32>
+  %o = tpa.attention ["bnd,bmd->bnm"](%x, %k) value "bnm,bme->bne"(%x) at %pos {causal}
+      : (tensor<?x?x?xf32>, tensor<?x?x?xf32>), (tensor<?x?x?xf32>), tensor<?xi32>
+  return %o : tensor<?x?x?xf32>
 }
 
 // -----

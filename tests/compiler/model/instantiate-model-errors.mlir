@@ -5,7 +5,7 @@
 // DTYPE: t6_nano.mlir:2:1: error: 't6.model' op cannot be compiled for dtype 'f16': it must be f32 or bf16
 // BATCH: t6_nano.mlir:2:1: error: 't6.model' op cannot be compiled for batch 0
 
-// expected-error@+1 {{uses @mta, which neither this module nor the library defines; the library has gqa, llama, mha, mla, tpa, tpa_alibi, tpa_decay, tpa_gate, tpa_kvonly, tpa_linear, tpa_noncontextual_a, tpa_noncontextual_b, tpa_partial_rope, tpa_shared_b, tpa_sigmoid, tpa_sigmoid_a, tpa_sinks, tpa_softcap, tpa_softmax_a, tpa_sub_norm, tpa_third_order, tpa_window}}
+// expected-error@+1 {{uses @mta, which neither this module nor the library defines; the library has gqa, llama, mha, mla, tpa, tpa_alibi, tpa_decay, tpa_gate, tpa_kv_shift, tpa_kvonly, tpa_linear, tpa_noncontextual_a, tpa_noncontextual_b, tpa_partial_rope, tpa_shared_b, tpa_sigmoid, tpa_sigmoid_a, tpa_sinks, tpa_softcap, tpa_softmax_a, tpa_sub_norm, tpa_third_order, tpa_window}}
 t6.model @unknown_attention uses @mta {
   vocab = 50, layers = 1, width = 24, ffn = 32, context_length = 64, sizes = {}}
 

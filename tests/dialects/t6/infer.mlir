@@ -32,3 +32,11 @@ func.func @cache(%cache: tensor<1x1024x2x64xbf16>, %x: tensor<?x?x2x?xf32>, %pos
   %1 = t6.cache_read %0[%m] : tensor<1x1024x2x64xbf16>
   return
 }
+
+// So does a ring, whose number of tokens is its own.
+// CHECK-LABEL: sym_name = "ring"
+func.func @ring(%ring: tensor<1x3x2xbf16>, %x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) {
+  // CHECK: "t6.ring_append"{{.*}} -> tensor<1x3x2xbf16>
+  %0 = t6.ring_append %ring, %x at %pos : tensor<1x3x2xbf16>, tensor<?x?x?xf32>, tensor<?xi32>
+  return
+}

@@ -180,3 +180,43 @@ func.func @param_c2() {
 
 // expected-error @below {{std must be positive and finite}}
 func.func private @init_attr_c1() attributes {init = #t6.init<normal, std = 0.0 : f64>}
+
+// -----
+
+func.func @ring_append_c1_rank(%r: tensor<2xf32>, %x: tensor<1x2x4xf32>, %pos: tensor<1xi32>) {
+  // expected-error @below {{ring must have rank 2 or more, but is 'tensor<2xf32>'}}
+  %y = t6.ring_append %r, %x at %pos : tensor<2xf32>, tensor<1x2x4xf32>, tensor<1xi32>
+  return
+}
+
+// -----
+
+func.func @ring_append_c1_sizes(%r: tensor<1x2x4xf32>, %x: tensor<1x2x5xf32>, %pos: tensor<1xi32>) {
+  // expected-error @below {{dimension 2 of x is 5, but dimension 2 of ring is 4}}
+  %y = t6.ring_append %r, %x at %pos : tensor<1x2x4xf32>, tensor<1x2x5xf32>, tensor<1xi32>
+  return
+}
+
+// -----
+
+func.func @ring_append_c2_positions(%r: tensor<1x2x4xf32>, %x: tensor<1x2x4xf32>, %pos: tensor<3xi32>) {
+  // expected-error @below {{dimension 0 of positions is 3, but dimension 0 of ring is 1}}
+  %y = t6.ring_append %r, %x at %pos : tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<3xi32>
+  return
+}
+
+// -----
+
+func.func @ring_append_c2_last(%r: tensor<1x2x4xf32>, %x: tensor<1x2x4xf32>, %pos: tensor<1xi32>, %last: tensor<1x1xi32>) {
+  // expected-error @below {{last must have rank 1, but is 'tensor<1x1xi32>'}}
+  %y = t6.ring_append %r, %x at %pos last %last : tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<1xi32>, tensor<1x1xi32>
+  return
+}
+
+// -----
+
+func.func @ring_append_c3(%r: tensor<1x?x4xf32>, %x: tensor<1x2x4xf32>, %pos: tensor<1xi32>) {
+  // expected-error @below {{ring must have a static number of tokens, but is 'tensor<1x?x4xf32>'}}
+  %y = t6.ring_append %r, %x at %pos : tensor<1x?x4xf32>, tensor<1x2x4xf32>, tensor<1xi32>
+  return
+}

@@ -79,6 +79,15 @@ func.func @cache(%cache: tensor<1x1024x2x64xbf16>, %x: tensor<1x?x2x64xf32>, %po
   return %k : tensor<1x?x2x64xbf16>
 }
 
+// CHECK-LABEL: @ring
+func.func @ring(%ring: tensor<1x2x6xbf16>, %x: tensor<1x?x6xf32>, %pos: tensor<1xi32>, %last: tensor<1xi32>) -> tensor<1x2x6xbf16> {
+  // CHECK: t6.ring_append %{{.*}}, %{{.*}} at %{{.*}} last %{{.*}} : tensor<1x2x6xbf16>, tensor<1x?x6xf32>, tensor<1xi32>, tensor<1xi32>
+  %r = t6.ring_append %ring, %x at %pos last %last : tensor<1x2x6xbf16>, tensor<1x?x6xf32>, tensor<1xi32>, tensor<1xi32>
+  // CHECK: t6.ring_append %{{.*}}, %{{.*}} at %{{.*}} : tensor<1x2x6xbf16>, tensor<1x?x6xf32>, tensor<1xi32>
+  %s = t6.ring_append %r, %x at %pos : tensor<1x2x6xbf16>, tensor<1x?x6xf32>, tensor<1xi32>
+  return %s : tensor<1x2x6xbf16>
+}
+
 // CHECK-LABEL: @adamw
 func.func @adamw(%p: tensor<64x?xf64>, %g: tensor<64x?xf64>, %m: tensor<64x?xf64>, %v: tensor<64x?xf64>,
                  %t: tensor<1xi32>, %lr: tensor<1xf32>, %s: tensor<1xf32>) -> tensor<64x?xf64> {

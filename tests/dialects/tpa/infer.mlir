@@ -57,6 +57,16 @@ func.func @rope(%x: tensor<?x1x?xbf16>, %y: tensor<1x1x2xf64>, %pos: tensor<1xi3
   return
 }
 
+// A gather has a dimension for the tokens, behind that of the token itself.
+// CHECK-LABEL: sym_name = "recent"
+func.func @recent(%x: tensor<?x?x?xbf16>, %y: tensor<1x5xf64>, %pos: tensor<?xi32>) {
+  // CHECK: "tpa.recent"{{.*}} -> tensor<?x?x3x?xf32>
+  %0 = tpa.recent %x at %pos tokens 3 : tensor<?x?x?xbf16>, tensor<?xi32>
+  // CHECK: "tpa.recent"{{.*}} -> tensor<1x5x2xf64>
+  %1 = tpa.recent %y at %pos tokens 2 : tensor<1x5xf64>, tensor<?xi32>
+  return
+}
+
 // Sizes come from scores and values alike.
 // CHECK-LABEL: sym_name = "attention"
 func.func @attention(%q: tensor<?x5x?x8xf32>, %k: tensor<2x?x?x8xbf16>, %v: tensor<?x?x4x16xbf16>, %w: tensor<?x?x4x16xf64>) {

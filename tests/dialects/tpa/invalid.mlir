@@ -327,3 +327,35 @@ func.func private @rope_attr_c4_reciprocal() attributes {rope = #tpa.rope<recipr
 
 // expected-error @below {{reciprocal and decay_base need a decay}}
 func.func private @rope_attr_c4_base_alone() attributes {rope = #tpa.rope<decay_base = 64.0 : f64>}
+
+// -----
+
+func.func @recent_c1(%x: tensor<4xf32>, %pos: tensor<1xi32>) {
+  // expected-error @below {{x must have rank 2 or more, but is 'tensor<4xf32>'}}
+  %y = tpa.recent %x at %pos tokens 2 : tensor<4xf32>, tensor<1xi32>
+  return
+}
+
+// -----
+
+func.func @recent_c2_rank(%x: tensor<1x3x4xf32>, %pos: tensor<1x3xi32>) {
+  // expected-error @below {{'tpa.recent' op positions must have rank 1, but is 'tensor<1x3xi32>'}}
+  %y = tpa.recent %x at %pos tokens 2 : tensor<1x3x4xf32>, tensor<1x3xi32>
+  return
+}
+
+// -----
+
+func.func @recent_c3(%x: tensor<1x3x4xf32>, %pos: tensor<1xi32>) {
+  // expected-error @below {{'tpa.recent' op gathers 1 tokens, but must gather at least 2, of which one is the token itself}}
+  %y = tpa.recent %x at %pos tokens 1 : tensor<1x3x4xf32>, tensor<1xi32>
+  return
+}
+
+// -----
+
+func.func @recent_c4(%x: tensor<1x3x4xf32>, %pos: tensor<1xi32>, %r: tensor<1x3x4xf32>) {
+  // expected-error @below {{'tpa.recent' op ring is 'tensor<1x3x4xf32>', but must be x with 2 tokens, x being 'tensor<1x3x4xf32>'}}
+  %y = tpa.recent %x at %pos ring %r tokens 2 : tensor<1x3x4xf32>, tensor<1xi32>, tensor<1x3x4xf32>
+  return
+}

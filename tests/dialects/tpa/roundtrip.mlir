@@ -44,6 +44,15 @@ func.func @rope(%x: tensor<1x?x2x64xf32>, %pos: tensor<1xi32>) -> tensor<1x?x2x6
   return %y : tensor<1x?x2x64xf32>
 }
 
+// CHECK-LABEL: @recent
+func.func @recent(%x: tensor<1x?x6x16xf32>, %pos: tensor<1xi32>, %ring: tensor<1x2x6x16xbf16>) -> tensor<1x?x2x6x16xf32> {
+  // CHECK: tpa.recent %{{.*}} at %{{.*}} tokens 3 : tensor<1x?x6x16xf32>, tensor<1xi32>
+  %alone = tpa.recent %x at %pos tokens 3 : tensor<1x?x6x16xf32>, tensor<1xi32>
+  // CHECK: tpa.recent %{{.*}} at %{{.*}} ring %{{.*}} tokens 2 : tensor<1x?x6x16xf32>, tensor<1xi32>, tensor<1x2x6x16xbf16>
+  %y = tpa.recent %x at %pos ring %ring tokens 2 : tensor<1x?x6x16xf32>, tensor<1xi32>, tensor<1x2x6x16xbf16>
+  return %y : tensor<1x?x2x6x16xf32>
+}
+
 // CHECK-LABEL: @rope_attribute
 // CHECK-SAME: all = #tpa.rope<theta = 5.000000e+05 : f64, pairs = interleaved, transposed = true, table = bf16>
 // CHECK-SAME: defaults = #tpa.rope,
