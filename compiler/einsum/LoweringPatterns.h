@@ -23,6 +23,9 @@ void populateTpaToLinalgPatterns(mlir::RewritePatternSet &patterns,
 /// The layers and the cache of the t6 dialect.
 void populateT6ToLinalgPatterns(mlir::RewritePatternSet &patterns);
 
+/// t6.dequantize, for consumers that the other patterns left it to.
+void populateDequantizePattern(mlir::RewritePatternSet &patterns);
+
 } // namespace tpa
 
 #endif // TPA_COMPILER_EINSUM_LOWERINGPATTERNS_H

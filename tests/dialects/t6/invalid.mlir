@@ -180,3 +180,19 @@ func.func @param_c2() {
 
 // expected-error @below {{std must be positive and finite}}
 func.func private @init_attr_c1() attributes {init = #t6.init<normal, std = 0.0 : f64>}
+
+// -----
+
+func.func @dequantize_c1(%q: tensor<8x4xi8>, %s: tensor<8x4xf32>) {
+  // expected-error @below {{scale must have fewer dimensions than q, at least one, but they are 'tensor<8x4xf32>' and 'tensor<8x4xi8>'}}
+  %w = t6.dequantize %q, %s : tensor<8x4xi8>, tensor<8x4xf32>
+  return
+}
+
+// -----
+
+func.func @dequantize_c2(%q: tensor<8x4xi8>, %s: tensor<4xf32>) {
+  // expected-error @below {{dimension 0 of scale is 4, but dimension 0 of q is 8}}
+  %w = t6.dequantize %q, %s : tensor<8x4xi8>, tensor<4xf32>
+  return
+}
