@@ -95,6 +95,8 @@ private:
       return op.emitOpError("has an element type that artifacts do not know: ")
              << type;
     buffer.dtype = *dtype;
+    if (op.getKind() == exec::BufferKind::Param && *dtype == ::t6::DType::U8)
+      buffer.dtype = ::t6::DType::I8;
     int64_t bytes = type.getElementTypeBitWidth() / 8;
     for (int64_t size : type.getShape())
       if (!ShapedType::isDynamic(size) &&
@@ -115,6 +117,7 @@ private:
         init && op.getKind() == exec::BufferKind::Param)
       buffer.init = ::t6::Init{kindOf(init.getKind()),
                                init.getValue().getValueAsDouble()};
+    buffer.scales = op.getScales().value_or("").str();
     buffer.tiedTo = op.getTiedTo().value_or("").str();
     if (DenseI64ArrayAttr range = op.getRangeAttr()) {
       buffer.hasRange = true;
@@ -298,6 +301,8 @@ private:
     if (failed(dtype))
       return op.emitOpError("has an operand of unknown element type");
     binding.dtype = *dtype;
+    if (program.buffers[binding.buffer].dtype == ::t6::DType::I8)
+      binding.dtype = ::t6::DType::I8;
     // What the arena lends at most: with every scalar at its maximum.
     binding.bytes = type.getElementTypeBitWidth() / 8;
     auto sizes = view.getSizes().begin();
@@ -376,17 +381,21 @@ private:
       int64_t elements = 1;
       for (const ::t6::Extent &extent : buffer.shape)
         elements *= extent.isStatic() ? extent.value : 0;
-      if (buffer.kind == ::t6::BufferKind::Param) {
+      // Scales are part of another parameter, whose type is not the options'.
+      if (buffer.kind == ::t6::BufferKind::Param && buffer.scales.empty()) {
         model.parameters += elements;
-        if (buffer.shape.size() > 1)
+        if (buffer.shape.size() > 1 && buffer.dtype != ::t6::DType::I8)
           program.options.dtype = buffer.dtype;
       }
-      // A ring is as large for any number of tokens.
+      // A ring is as large for any number of tokens, and of the hidden state's
+      // type.
       if (buffer.kind == ::t6::BufferKind::State && buffer.shape.size() > 1 &&
-          !StringRef(buffer.name).starts_with("recent."))
+          !StringRef(buffer.name).starts_with("recent.")) {
+        program.options.dtype = buffer.dtype;
         model.cacheBytesPerToken += elements / buffer.shape[0].value /
                                     buffer.shape[1].value *
                                     int64_t(::t6::byteSize(buffer.dtype));
+      }
     }
   }
 

@@ -22,6 +22,8 @@ SmallVector<OpFoldResult> sizesOf(OpBuilder &b, Location loc, Value tensor) {
 }
 
 Value widen(OpBuilder &b, Location loc, Value value) {
+  if (value.getType().isInteger(8))
+    return arith::SIToFPOp::create(b, loc, b.getF32Type(), value);
   if (!isa<FloatType>(value.getType()) ||
       value.getType().getIntOrFloatBitWidth() >= 32)
     return value;

@@ -41,7 +41,7 @@ mlir::Value generic(mlir::OpBuilder &b, mlir::Location loc,
                     mlir::Type elementType, std::optional<double> init,
                     BodyBuilder body);
 
-/// `value` in f32, if it is narrower.
+/// `value` in f32, if it is a narrower float or an 8-bit integer.
 mlir::Value widen(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value);
 
 /// 1 / (1 + exp(-x))

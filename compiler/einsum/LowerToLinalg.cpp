@@ -50,6 +50,17 @@ struct LowerToLinalg : tpa::impl::LowerToLinalgBase<LowerToLinalg> {
     populateRecentToLinalgPatterns(patterns);
     linalg::populateElementwiseToLinalgConversionPatterns(patterns);
     walkAndApplyPatterns(module, std::move(patterns));
+    // Consumers come first: most take the integers and leave nothing to lower.
+    SmallVector<t6::DequantizeOp> unused;
+    module.walk([&](t6::DequantizeOp op) {
+      if (op->use_empty())
+        unused.push_back(op);
+    });
+    for (t6::DequantizeOp op : unused)
+      op.erase();
+    RewritePatternSet late(&getContext());
+    populateDequantizePattern(late);
+    walkAndApplyPatterns(module, std::move(late));
 
     WalkResult left = module.walk<WalkOrder::PreOrder>([](Operation *op) {
       // Streams stay as they are until code is generated.

@@ -25,6 +25,8 @@ void populateT6ToLinalgPatterns(mlir::RewritePatternSet &patterns);
 
 /// Gathers of earlier tokens, and the rings that hold them between runs.
 void populateRecentToLinalgPatterns(mlir::RewritePatternSet &patterns);
+/// t6.dequantize, for consumers that the other patterns left it to.
+void populateDequantizePattern(mlir::RewritePatternSet &patterns);
 
 } // namespace tpa
 

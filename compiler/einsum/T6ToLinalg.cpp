@@ -41,17 +41,49 @@ struct LowerEmbedding : OpRewritePattern<t6::EmbeddingOp> {
     auto [full, row] = rowMaps(rewriter, 3);
     SmallVector<OpFoldResult> sizes = sizesOf(rewriter, loc, op.getTokens());
     sizes.push_back(tensor::getMixedSize(rewriter, loc, op.getTable(), 1));
+    // Of a table of integers a row is dequantised, not the table.
+    auto matrix = op.getTable().getDefiningOp<t6::DequantizeOp>();
+    Value table = matrix ? matrix.getQ() : op.getTable();
     rewriter.replaceOp(
         op, generic(rewriter, loc, op.getTokens(), {row, full}, sizes,
                     rewriter.getF32Type(), std::nullopt,
-                    [&](OpBuilder &b, ValueRange in) {
+                    [&](OpBuilder &b, ValueRange in) -> Value {
                       Value token = toIndex(b, loc, in[0]);
                       Value feature = linalg::IndexOp::create(b, loc, 2);
-                      return widen(b, loc,
-                                   tensor::ExtractOp::create(
-                                       b, loc, op.getTable(),
-                                       ValueRange{token, feature}));
+                      Value value =
+                          widen(b, loc,
+                                tensor::ExtractOp::create(
+                                    b, loc, table, ValueRange{token, feature}));
+                      if (!matrix)
+                        return value;
+                      Value scale = tensor::ExtractOp::create(
+                          b, loc, matrix.getScale(), token);
+                      return arith::MulFOp::create(b, loc, value, scale);
                     }));
+    return success();
+  }
+};
+
+/// Where a consumer has not taken the integers: a producer like any other.
+struct LowerDequantize : OpRewritePattern<t6::DequantizeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(t6::DequantizeOp op,
+                                PatternRewriter &rewriter) const override {
+    Location loc = named(op.getLoc(), "dequantize");
+    auto type = cast<RankedTensorType>(op.getType());
+    int64_t channels =
+        cast<RankedTensorType>(op.getScale().getType()).getRank();
+    AffineMap full = rewriter.getMultiDimIdentityMap(type.getRank());
+    AffineMap row = full.dropResults(
+        llvm::to_vector(llvm::seq<int64_t>(channels, type.getRank())));
+    rewriter.replaceOp(
+        op,
+        generic(rewriter, loc, {op.getQ(), op.getScale()}, {full, row, full},
+                sizesOf(rewriter, loc, op.getQ()), type.getElementType(),
+                std::nullopt, [&](OpBuilder &b, ValueRange in) -> Value {
+                  return arith::MulFOp::create(b, loc, in[0], in[1]);
+                }));
     return success();
   }
 };
@@ -424,6 +456,10 @@ private:
 };
 
 } // namespace
+
+void populateDequantizePattern(RewritePatternSet &patterns) {
+  patterns.add<LowerDequantize>(patterns.getContext());
+}
 
 void populateT6ToLinalgPatterns(RewritePatternSet &patterns) {
   patterns.add<LowerEmbedding, LowerSelectToken, LowerRmsNorm, LowerSwiglu,

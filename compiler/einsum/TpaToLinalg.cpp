@@ -7,6 +7,7 @@
 #include "compiler/einsum/LinalgBuilder.h"
 #include "compiler/einsum/LoweringPatterns.h"
 #include "dialects/exec/ExecDialect.h"
+#include "dialects/t6/T6Dialect.h"
 #include "dialects/tpa/Equation.h"
 #include "dialects/tpa/TpaDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -44,6 +45,15 @@ struct LowerEinsum : OpRewritePattern<EinsumOp> {
       if (!llvm::is_contained(loops, label))
         loops += label;
     bool sums = loops.size() > equation.output.size();
+    SmallVector<Value> operands(op.getOperands());
+    SmallVector<std::pair<Value, std::string>> scales;
+    if (sums)
+      for (auto [term, operand] : llvm::zip_equal(equation.terms, operands))
+        if (Value scale = deferredScale(operand, term, equation.output))
+          scales.push_back(
+              {scale,
+               term.substr(0,
+                           cast<RankedTensorType>(scale.getType()).getRank())});
 
     Location loc = op.getLoc();
     SmallVector<AffineMap> maps;
@@ -63,7 +73,7 @@ struct LowerEinsum : OpRewritePattern<EinsumOp> {
       return arith::MulFOp::create(b, loc, value, factor);
     };
     Value result =
-        generic(rewriter, loc, op.getOperands(), maps, sizes, element,
+        generic(rewriter, loc, operands, maps, sizes, element,
                 sums ? std::optional<double>(0.0) : std::nullopt,
                 [&](OpBuilder &b, ValueRange in) -> Value {
                   Value product = in[0];
@@ -73,6 +83,8 @@ struct LowerEinsum : OpRewritePattern<EinsumOp> {
                     return scaled(b, product);
                   return arith::AddFOp::create(b, loc, in.back(), product);
                 });
+    if (!scales.empty())
+      result = applyScales(rewriter, loc, result, equation.output, scales);
     if (sums && scale != 1.0)
       result =
           elementwise(rewriter, loc, result, [&](OpBuilder &b, ValueRange in) {
@@ -83,6 +95,42 @@ struct LowerEinsum : OpRewritePattern<EinsumOp> {
   }
 
 private:
+  /// The scale of a dequantised operand whose output channels all stay: it can
+  /// wait until the sum is done, and the operand becomes the integers. Null for
+  /// others.
+  static Value deferredScale(Value &operand, StringRef term, StringRef output) {
+    auto matrix = operand.getDefiningOp<t6::DequantizeOp>();
+    if (!matrix)
+      return {};
+    Value scale = matrix.getScale();
+    int64_t channels = cast<RankedTensorType>(scale.getType()).getRank();
+    for (char label : term.take_front(channels))
+      if (!llvm::is_contained(output, label))
+        return {};
+    operand = matrix.getQ();
+    return scale;
+  }
+
+  static Value applyScales(OpBuilder &b, Location loc, Value result,
+                           StringRef output,
+                           ArrayRef<std::pair<Value, std::string>> scales) {
+    SmallVector<Value> inputs = {result};
+    SmallVector<AffineMap> maps = {mapOf(output, output, b.getContext())};
+    for (auto [scale, labels] : scales) {
+      inputs.push_back(scale);
+      maps.push_back(mapOf(labels, output, b.getContext()));
+    }
+    maps.push_back(maps.front());
+    return generic(b, loc, inputs, maps, sizesOf(b, loc, result),
+                   getElementTypeOrSelf(result.getType()), std::nullopt,
+                   [&](OpBuilder &nested, ValueRange in) {
+                     Value value = in[0];
+                     for (Value scale : in.drop_front().drop_back())
+                       value = arith::MulFOp::create(nested, loc, value, scale);
+                     return value;
+                   });
+  }
+
   static OpFoldResult sizeOf(OpBuilder &b, Location loc, EinsumOp op,
                              const Equation &equation, char label) {
     for (auto [term, operand] :
@@ -421,7 +469,8 @@ private:
                                  op.getContext(), exec::BufferKind::Constant),
                              rewriter.getStringAttr(name), TypeAttr::get(type),
                              op.getRope(), DenseI64ArrayAttr(), StringAttr(),
-                             DenseI64ArrayAttr(), StringAttr(), ArrayAttr());
+                             DenseI64ArrayAttr(), StringAttr(), StringAttr(),
+                             ArrayAttr());
     }
     return exec::LoadOp::create(rewriter, op.getLoc(), type, name,
                                 ValueRange());

@@ -306,7 +306,7 @@ LogicalResult EntryPlanner::plan() {
       exec::BufferKindAttr::get(entry.getContext(), exec::BufferKind::Arena),
       builder.getStringAttr(entry.getSymName() + ".arena"), TypeAttr::get(type),
       Attribute(), DenseI64ArrayAttr(), StringAttr(), DenseI64ArrayAttr(),
-      StringAttr(), ArrayAttr());
+      StringAttr(), StringAttr(), ArrayAttr());
   return success();
 }
 

@@ -52,6 +52,10 @@ struct BuildEntries : tpa::impl::BuildEntriesBase<BuildEntries> {
     if (options.prefillChunk <= 0)
       return model.emitOpError("cannot be compiled for a prefill chunk of ")
              << int64_t(prefillChunk);
+    if (!weights.empty() && weights != "int8")
+      return model.emitOpError("cannot be compiled for weights of ")
+             << weights << ": int8, or those of the dtype";
+    options.quantize = weights == "int8";
     options.verifyTokens = verifyTokens;
     if (options.verifyTokens < 0 ||
         options.verifyTokens > std::min<int64_t>(64, options.maxLength))

@@ -147,7 +147,7 @@ LogicalResult EntryBuilder::collectParams() {
         op.getInitAttr(), type, stored, [&] { return op.emitOpError(); });
     if (failed(init))
       return failure();
-    params.push_back({op.getName().str(), type, stored, *init});
+    params.push_back({op.getName().str(), type, stored, *init, {}});
     if (type.getRank() > 1)
       weightType = type.getElementType();
   }
@@ -159,21 +159,36 @@ LogicalResult EntryBuilder::collectParams() {
   for (StringRef norm : {names.attentionNorm, names.ffnNorm})
     if (!norm.empty())
       params.push_back(outerParam(norm, normType()));
+  if (options.quantize)
+    quantizeParams();
   return success();
 }
 
 void EntryBuilder::declareParams() {
   Param embedding =
       outerParam(names.embedding, matrix(model.getVocab(), model.getWidth()));
-  declareParam(names.embedding, embedding,
+  std::optional<Param> scales;
+  if (options.quantize)
+    scales = quantize(embedding, {});
+  auto declareTable = [&](StringRef name, StringRef tiedTo) {
+    declareParam(name, embedding, tiedTo);
+    if (!scales)
+      return;
+    scales->scales = name.str();
+    declareParam(scaleName(name), *scales);
+  };
+  declareTable(names.embedding,
                model.getTied() ? StringRef(names.head) : StringRef());
   for (int64_t layer = 0; layer < int64_t(model.getLayers()); ++layer)
-    for (const Param &param : params)
+    for (Param param : params) {
+      if (!param.scales.empty())
+        param.scales = layerName(layer, param.scales);
       declareParam(layerName(layer, param.name), param);
+    }
   if (!names.finalNorm.empty())
     declareParam(names.finalNorm, outerParam(names.finalNorm, normType()));
   if (!model.getTied())
-    declareParam(names.head, embedding);
+    declareTable(names.head, {});
 }
 
 EntryBuilder::Param EntryBuilder::outerParam(StringRef name,
@@ -190,14 +205,18 @@ EntryBuilder::Param EntryBuilder::outerParam(StringRef name,
   // None of these initialisers has a value that could be wrong.
   exec::InitAttr resolved = *resolveInit(init, type, type.getShape(),
                                          [&] { return model.emitOpError(); });
-  return {name.str(), type, SmallVector<int64_t>(type.getShape()), resolved};
+  return {
+      name.str(), type, SmallVector<int64_t>(type.getShape()), resolved, {}};
 }
 
 void EntryBuilder::declareParam(const Twine &name, const Param &param,
                                 StringRef tiedTo) {
   exec::BufferOp buffer =
       declareBuffer(exec::BufferKind::Param, name, param.type, param.stored);
-  buffer.setInitAttr(param.init);
+  if (param.init)
+    buffer.setInitAttr(param.init);
+  if (!param.scales.empty())
+    buffer.setScales(param.scales);
   if (!tiedTo.empty())
     buffer.setTiedTo(tiedTo);
 }
@@ -219,7 +238,7 @@ exec::BufferOp EntryBuilder::declareBuffer(exec::BufferKind kind,
       differs ? builder.getDenseI64ArrayAttr(stored) : DenseI64ArrayAttr(),
       StringAttr(),
       range.empty() ? DenseI64ArrayAttr() : builder.getDenseI64ArrayAttr(range),
-      StringAttr(),
+      StringAttr(), StringAttr(),
       type.hasStaticShape() ? ArrayAttr() : builder.getStrArrayAttr(dims));
 }
 
@@ -266,17 +285,24 @@ SmallVector<Type> EntryBuilder::placesOf(StringRef entry) const {
   return places;
 }
 
-Value EntryBuilder::blockParam(func::FuncOp block, StringRef name) {
+Value EntryBuilder::blockParam(OpBuilder &builder, func::FuncOp block,
+                               StringRef name) {
   unsigned first = block.getNumArguments() - params.size();
-  for (auto [i, param] : llvm::enumerate(params))
-    if (param.name == name)
-      return block.getArgument(first + i);
+  for (auto [i, param] : llvm::enumerate(params)) {
+    if (param.name != name)
+      continue;
+    Value value = block.getArgument(first + i);
+    if (i + 1 == params.size() || params[i + 1].scales != name)
+      return value;
+    return t6::DequantizeOp::create(builder, loc, value,
+                                    block.getArgument(first + i + 1));
+  }
   llvm_unreachable("every parameter of a layer is listed");
 }
 
 Value EntryBuilder::norm(OpBuilder &builder, Value x, StringRef weight,
                          func::FuncOp block) {
-  Value scale = weight.empty() ? Value() : blockParam(block, weight);
+  Value scale = weight.empty() ? Value() : blockParam(builder, block, weight);
   return t6::RmsNormOp::create(builder, loc, x, scale, model.getNormEps());
 }
 
@@ -303,7 +329,7 @@ FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
   map.map(clone.getArgument(1), positions);
   for (Operation &op : clone.front().without_terminator()) {
     if (auto param = dyn_cast<t6::ParamOp>(op)) {
-      map.map(param.getResult(), blockParam(block, param.getName()));
+      map.map(param.getResult(), blockParam(builder, block, param.getName()));
       continue;
     }
     if (auto recent = dyn_cast<RecentOp>(op); recent && hasCache(entry)) {
@@ -393,13 +419,13 @@ LogicalResult EntryBuilder::buildBlock(StringRef entry) {
     return failure();
   x = arith::AddFOp::create(builder, loc, x, *attended);
   Value normed = norm(builder, x, names.ffnNorm, block);
-  Value gate =
-      t6::LinearOp::create(builder, loc, normed, blockParam(block, names.gate));
-  Value up =
-      t6::LinearOp::create(builder, loc, normed, blockParam(block, names.up));
+  Value gate = t6::LinearOp::create(builder, loc, normed,
+                                    blockParam(builder, block, names.gate));
+  Value up = t6::LinearOp::create(builder, loc, normed,
+                                  blockParam(builder, block, names.up));
   Value gated = t6::SwigluOp::create(builder, loc, gate, up);
-  Value down =
-      t6::LinearOp::create(builder, loc, gated, blockParam(block, names.down));
+  Value down = t6::LinearOp::create(builder, loc, gated,
+                                    blockParam(builder, block, names.down));
   x = arith::AddFOp::create(builder, loc, x, down);
   SmallVector<Value> returned = {x};
   if (hasCache(entry))
@@ -532,13 +558,13 @@ LogicalResult EntryBuilder::build(StringRef name) {
     last = load(builder, name + ".last");
   if (isPrefill && !ringTypes.empty())
     places.push_back(last);
-  Value table = load(builder, names.embedding);
+  Value table = loadMatrix(builder, names.embedding);
   Value x = t6::EmbeddingOp::create(builder, loc, tokenIds, table);
   x = buildLayers(builder, entry, x, places);
   if (isPrefill)
     x = t6::SelectTokenOp::create(builder, loc, x, last);
   x = buildHead(builder, x);
-  Value head = model.getTied() ? table : load(builder, names.head);
+  Value head = model.getTied() ? table : loadMatrix(builder, names.head);
   StringRef equation = isLoss || isVerify ? "bnc,vc->bnv" : "bnc,vc->bv";
   Value logits = EinsumOp::create(builder, loc, equation, ValueRange{x, head},
                                   APFloat(1.0));

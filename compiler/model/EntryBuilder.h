@@ -24,6 +24,7 @@ struct EntryOptions {
   int64_t maxLength = 0;    ///< tokens that the cache of a row holds
   int64_t prefillChunk = 0; ///< most tokens of a row in one prefill run
   int64_t verifyTokens = 0; ///< tokens of a row in one verify run
+  bool quantize = false;    ///< matrices of contractions as 8-bit integers
 };
 
 /// Names of the parameters around attention, and whether norms have weights.
@@ -51,6 +52,7 @@ private:
     mlir::RankedTensorType type;
     llvm::SmallVector<int64_t> stored;
     exec::InitAttr init;
+    std::string scales; ///< the parameter whose scales these are, or empty
   };
 
   static bool hasCache(llvm::StringRef entry) { return entry != "loss"; }
@@ -100,7 +102,17 @@ private:
                                                mlir::Value x);
   mlir::Value norm(mlir::OpBuilder &builder, mlir::Value x,
                    llvm::StringRef weight, mlir::func::FuncOp block);
-  mlir::Value blockParam(mlir::func::FuncOp block, llvm::StringRef name);
+  mlir::Value blockParam(mlir::OpBuilder &builder, mlir::func::FuncOp block,
+                         llvm::StringRef name);
+  /// Makes the parameter 8-bit integers and returns its scales; none, with a
+  /// remark, where it must stay. `source` is its t6.param, if it has one.
+  std::optional<Param> quantize(Param &param, t6::ParamOp source);
+  void quantizeParams();
+  static std::string scaleName(llvm::StringRef name) {
+    return (name + ".scale").str();
+  }
+  /// A matrix outside the block, dequantised where it is of integers.
+  mlir::Value loadMatrix(mlir::OpBuilder &builder, llvm::StringRef name);
   mlir::Value buildLayers(mlir::OpBuilder &builder, exec::EntryOp entry,
                           mlir::Value x, mlir::ValueRange places);
   mlir::Value buildHead(mlir::OpBuilder &builder, mlir::Value x);

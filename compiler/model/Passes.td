@@ -45,6 +45,9 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
     them: it takes for each token its position and, as bits, its ancestors among
     the tokens of the run, and yields logits for each.
 
+    With `weights=int8` the remark `quantize` says which parameters became 8-bit
+    integers, and why others did not.
+
     Example: tests/compiler/model/build-entries.mlir
   }];
   let options = [
@@ -55,6 +58,9 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
     Option<"verifyTokens", "verify-tokens", "int64_t", "0",
            "Tokens of a row that one verify run takes, at most 64; 0 is no such "
            "entry">,
+    Option<"weights", "weights", "std::string", "\"\"",
+           "int8: matrices that contractions read are 8-bit integers with a "
+           "scale per output channel; empty: as the model has them">,
     ListOption<"entries", "entries", "std::string",
                "Entries to derive, of prefill, decode, verify and loss; empty is "
                "all">];

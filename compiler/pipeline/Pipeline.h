@@ -47,6 +47,7 @@ struct PipelineOptions {
   int64_t prefillChunk = 128;
   int64_t verifyTokens = 0;
   std::string dtype = "f32";
+  std::string weights;              ///< "int8", or empty: of the dtype
   std::vector<std::string> entries; ///< empty: all
   bool fuse = true;                 ///< make streams of attention
   bool checkKernels = false;        ///< keep reference kernels for t6 check

@@ -79,6 +79,9 @@ LogicalResult BufferOp::verify() {
       return emitOpError(
                  "below names the scalar that ends a range, but there is no ")
              << (getRange() ? "name" : "range");
+  // buffer_c6
+  if (getScales() && (!isParam || !type.getElementType().isF32()))
+    return emitOpError("scales is for parameters of f32");
   return success();
 }
 

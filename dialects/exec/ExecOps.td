@@ -75,7 +75,9 @@ def Exec_BufferOp : Exec_Op<"buffer", [Symbol]> {
     `stored` is the shape in the checkpoint where it differs, `tied_to` another
     name under which a checkpoint may have the parameter, `range` the half-open
     interval [lo, hi) of valid input elements. `below` names a scalar of the
-    input's entry whose value in a run takes the place of hi.
+    input's entry whose value in a run takes the place of hi. `scales` names a
+    parameter of 8-bit integers: the runtime makes both of one checkpoint tensor,
+    the integers of each stored row being its values over the row's scale.
 
     Constraints:
     - (C1) a constant has an init, a parameter none or an `exec.init`, nothing
@@ -84,11 +86,13 @@ def Exec_BufferOp : Exec_Op<"buffer", [Symbol]> {
     - (C3) stored is for parameters and has as many elements as the type
     - (C4) range is for inputs and holds lo < hi
     - (C5) below is for buffers with a range, and not empty
+    - (C6) scales is for f32 parameters
 
     ```mlir
     exec.buffer param @"transformer.wte.weight" : tensor<256x64xf32> {init = #exec.init<uniform, 0.125>}
     exec.buffer input @decode.tokens : tensor<1x?xi32> {dims = ["", "n"], range = array<i64: 0, 256>}
     exec.buffer input @prefill.last : tensor<1xi32> {below = "n", range = array<i64: 0, 128>}
+    exec.buffer param @w.scale : tensor<256xf32> {scales = "w"}
     ```
   }];
   let arguments = (ins Exec_BufferKindAttr:$kind, SymbolNameAttr:$sym_name,
@@ -98,6 +102,7 @@ def Exec_BufferOp : Exec_Op<"buffer", [Symbol]> {
                        OptionalAttr<StrAttr>:$tied_to,
                        OptionalAttr<DenseI64ArrayAttr>:$range,
                        OptionalAttr<StrAttr>:$below,
+                       OptionalAttr<StrAttr>:$scales,
                        OptionalAttr<StrArrayAttr>:$dims);
   let assemblyFormat = "$kind $sym_name `:` $type attr-dict";
   let hasVerifier = 1;

@@ -102,6 +102,27 @@ LogicalResult ParamOp::verify() {
   return success();
 }
 
+LogicalResult DequantizeOp::inferReturnTypes(MLIRContext *context,
+                                             std::optional<Location> location,
+                                             Adaptor op,
+                                             SmallVectorImpl<Type> &results) {
+  auto error = [&] { return mlir::emitError(*location); };
+  auto type = dyn_cast<RankedTensorType>(op.getQ().getType());
+  auto scale = dyn_cast<RankedTensorType>(op.getScale().getType());
+  // dequantize_c1
+  if (!type || !scale || scale.getRank() < 1 ||
+      scale.getRank() >= type.getRank())
+    return error() << "scale must have fewer dimensions than q, at least one, "
+                      "but they are "
+                   << op.getScale().getType() << " and " << op.getQ().getType();
+  // dequantize_c2
+  for (int64_t i = 0; i < scale.getRank(); ++i)
+    if (failed(checkSize(op.getScale(), i, "scale", op.getQ(), i, "q", error)))
+      return failure();
+  results.push_back(f32Tensor(context, type.getShape()));
+  return success();
+}
+
 LogicalResult SplitOp::verify() {
   auto type = cast<RankedTensorType>(getX().getType());
   // split_c1

@@ -140,6 +140,29 @@ def T6_ParamOp : T6_Op<"param", [Pure]> {
   let hasVerifier = 1;
 }
 
+def T6_DequantizeOp : T6_InferredOp<"dequantize"> {
+  let summary = "read a matrix of 8-bit integers as the numbers it stands for";
+  let description = [{
+    `result[o..., c...] = q[o..., c...] * scale[o...]`, in f32: symmetric, one
+    scale per output channel o, the leading dimensions of q.
+
+    Read by a contraction that keeps the output channels, the scale waits until
+    the sum is done: sum_c x[c] q[o,c], times scale[o]. The f32 matrix is never
+    in memory.
+
+    Constraints:
+    - (C1) scale has fewer dimensions than q, at least one
+    - (C2) scale has the leading sizes of q
+
+    ```mlir
+    %w = t6.dequantize %q, %s : tensor<170x64xi8>, tensor<170xf32>
+    ```
+  }];
+  let arguments = (ins RankedTensorOf<[I8]>:$q, RankedTensorOf<[F32]>:$scale);
+  let results = (outs T6_FloatTensor:$result);
+  let assemblyFormat = "$q `,` $scale attr-dict `:` type($q) `,` type($scale)";
+}
+
 def T6_SplitOp : T6_Op<"split", [Pure]> {
   let summary = "split a tensor along one dimension into parts of named sizes";
   let description = [{

@@ -151,11 +151,13 @@ static Json buffersJson(const Program &program) {
 static Json parametersJson(const Program &program) {
   Json list = Json::array();
   for (const Buffer &buffer : program.buffers) {
-    if (buffer.kind != BufferKind::Param)
+    if (buffer.kind != BufferKind::Param || !buffer.scales.empty())
       continue;
     Json item = {{"name", buffer.name},
                  {"dtype", dtypeName(buffer.dtype)},
                  {"shape", buffer.storedShape}};
+    if (buffer.partner >= 0)
+      item["scale"] = {{"dtype", "f32"}, {"per", "row"}};
     if (buffer.init)
       item["init"] = {{"kind", std::string(name(buffer.init->kind))},
                       {"value", buffer.init->value}};

@@ -7,11 +7,13 @@
 #include "runtime/api/Model.h"
 
 #include "runtime/api/Status.h"
+#include "runtime/engine/Quantize.h"
 #include "runtime/engine/RandomFill.h"
 #include "runtime/io/Checkpoint.h"
 
 #include <string>
 #include <utility>
+#include <vector>
 
 using namespace t6;
 
@@ -100,6 +102,26 @@ t6_status *t6_model_load_weights(t6_model *model, const char *const *paths,
   return nullptr;
 }
 
+/// Fills an i8 param and its scales with what fillParam gives an f32 one, so
+/// that random models differ by quantisation alone.
+static absl::Status fillQuantized(ThreadPool &pool, const Buffer &param,
+                                  int8_t *values, float *scales,
+                                  uint64_t seed) {
+  Buffer full = param;
+  full.dtype = DType::F32;
+  full.maxBytes = param.maxBytes * int64_t{sizeof(float)};
+  absl::StatusOr<HostMemory> memory =
+      HostMemory::allocate(full.maxBytes, "random weights");
+  if (!memory.ok())
+    return memory.status();
+  fillParam(pool, full, memory->data(), seed);
+  TensorView view;
+  view.shape = param.storedShape;
+  view.data = memory->data();
+  view.bytes = full.maxBytes;
+  return quantizeRows(pool, view, values, scales);
+}
+
 t6_status *t6_model_random_weights(t6_model *model, uint64_t seed) {
   if (!model)
     return nullArgument("model");
@@ -113,14 +135,27 @@ t6_status *t6_model_random_weights(t6_model *model, uint64_t seed) {
       HostMemory::allocate(bytes, "random weights");
   T6_RETURN_IF_ERROR(memory.status());
   char *next = memory->data();
+  std::vector<char *> places(program.buffers.size());
   for (size_t i = 0; i < program.buffers.size(); ++i) {
     const Buffer &buffer = program.buffers[i];
     if (buffer.kind != BufferKind::Param)
       continue;
-    fillParam(model->executor->threadPool(), buffer, next,
-              seedFor(seed, buffer.name));
+    places[i] = next;
     model->executor->bindParam(static_cast<int>(i), next);
     next += alignBuffer(buffer.maxBytes);
+  }
+  ThreadPool &pool = model->executor->threadPool();
+  for (size_t i = 0; i < program.buffers.size(); ++i) {
+    const Buffer &buffer = program.buffers[i];
+    uint64_t own = seedFor(seed, buffer.name);
+    if (!places[i] || !buffer.scales.empty())
+      continue;
+    if (buffer.dtype == DType::I8)
+      T6_RETURN_IF_ERROR(fillQuantized(
+          pool, buffer, reinterpret_cast<int8_t *>(places[i]),
+          reinterpret_cast<float *>(places[buffer.partner]), own));
+    else
+      fillParam(pool, buffer, places[i], own);
   }
   model->randomWeights = *std::move(memory);
   model->hasWeights = true;

@@ -93,10 +93,16 @@ absl::Status Checker::makeParams() {
     if (buffer.kind != BufferKind::Param)
       continue;
     // Keeps the variance of a product with unit-variance activations at one.
-    double fanIn = buffer.shape.empty() ? 1 : double(buffer.shape.back().value);
+    // Integers do so together with their scales.
+    const Buffer &matrix =
+        buffer.scales.empty() ? buffer : program().buffers[buffer.partner];
+    double fanIn = matrix.shape.empty() ? 1 : double(matrix.shape.back().value);
+    double amplitude = std::sqrt(3 / fanIn);
+    if (buffer.partner >= 0)
+      amplitude = buffer.dtype == DType::I8 ? 1 : amplitude / 127;
     fillUniform(reference->threadPool(), buffer.dtype, next,
                 buffer.maxBytes / byteSize(buffer.dtype),
-                seedFor(options.seed, buffer.name), std::sqrt(3 / fanIn));
+                seedFor(options.seed, buffer.name), amplitude);
     optimized->bindParam(static_cast<int>(i), next);
     reference->bindParam(static_cast<int>(i), next);
     next += alignBuffer(buffer.maxBytes);

@@ -6,6 +6,7 @@
 
 #include "runtime/engine/ParamBinder.h"
 
+#include "runtime/engine/Quantize.h"
 #include "runtime/io/Half.h"
 #include "runtime/io/Names.h"
 
@@ -33,6 +34,13 @@ struct Conversion {
   int64_t offset;
 };
 
+/// Two parameters that are made of one tensor.
+struct Quantization {
+  size_t matrix, scales; ///< Indices into the bound params.
+  const TensorView *from;
+  int64_t offset, scaleOffset;
+};
+
 /// A run of elements of one conversion.
 struct Block {
   size_t conversion;
@@ -50,7 +58,9 @@ public:
 
 private:
   void bind(int index);
+  void bindQuantized(int index, const TensorView &tensor);
   absl::Status convertAll();
+  absl::Status quantizeAll();
   void warnAboutExtras();
 
   const Program &program;
@@ -60,6 +70,7 @@ private:
   BoundParams bound;
   std::vector<std::string> problems;
   std::vector<Conversion> conversions;
+  std::vector<Quantization> quantizations;
   int64_t convertedBytes = 0;
   absl::flat_hash_set<const TensorView *> used;
 };
@@ -84,12 +95,15 @@ void Binder::bind(int index) {
                                     shapeToString(buffer.storedShape)));
     return;
   }
-  if (!isConvertible(tensor->dtype, buffer.dtype)) {
+  bool isQuantized = buffer.dtype == DType::I8;
+  if (!isConvertible(tensor->dtype, isQuantized ? DType::F32 : buffer.dtype)) {
     problems.push_back(absl::StrCat(
         quoteName(buffer.name), " has the type ", name(tensor->dtype),
         ", which does not convert to ", name(buffer.dtype)));
     return;
   }
+  if (isQuantized)
+    return bindQuantized(index, *tensor);
   bool aligned =
       reinterpret_cast<uintptr_t>(tensor->data) % byteSize(buffer.dtype) == 0;
   if (memory == ParamMemory::Mapped && tensor->dtype == buffer.dtype &&
@@ -102,6 +116,36 @@ void Binder::bind(int index) {
       {bound.params.size(), tensor, buffer.dtype, convertedBytes});
   bound.params.push_back({index, nullptr});
   convertedBytes += alignBuffer(buffer.maxBytes);
+}
+
+void Binder::bindQuantized(int index, const TensorView &tensor) {
+  const Buffer &buffer = program.buffers[index];
+  const Buffer &scales = program.buffers[buffer.partner];
+  int64_t scaleOffset = convertedBytes + alignBuffer(buffer.maxBytes);
+  quantizations.push_back({bound.params.size(), bound.params.size() + 1,
+                           &tensor, convertedBytes, scaleOffset});
+  bound.params.push_back({index, nullptr});
+  bound.params.push_back({buffer.partner, nullptr});
+  convertedBytes = scaleOffset + alignBuffer(scales.maxBytes);
+}
+
+absl::Status Binder::quantizeAll() {
+  for (const Quantization &pair : quantizations) {
+    auto *values =
+        reinterpret_cast<int8_t *>(bound.converted.data() + pair.offset);
+    auto *scales =
+        reinterpret_cast<float *>(bound.converted.data() + pair.scaleOffset);
+    bound.params[pair.matrix].data = values;
+    bound.params[pair.scales].data = scales;
+    absl::Status status = quantizeRows(pool, *pair.from, values, scales);
+    if (!status.ok())
+      return absl::Status(
+          status.code(),
+          absl::StrCat(
+              quoteName(program.buffers[bound.params[pair.matrix].buffer].name),
+              " ", status.message()));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Binder::convertAll() {
@@ -137,7 +181,7 @@ absl::Status Binder::convertAll() {
   for (const absl::Status &status : statuses)
     if (!status.ok())
       return status;
-  return absl::OkStatus();
+  return quantizeAll();
 }
 
 void Binder::warnAboutExtras() {
@@ -159,7 +203,8 @@ void Binder::warnAboutExtras() {
 absl::StatusOr<BoundParams> Binder::run() {
   size_t params = 0;
   for (size_t i = 0; i < program.buffers.size(); ++i)
-    if (program.buffers[i].kind == BufferKind::Param) {
+    if (program.buffers[i].kind == BufferKind::Param &&
+        program.buffers[i].scales.empty()) {
       ++params;
       bind(static_cast<int>(i));
     }

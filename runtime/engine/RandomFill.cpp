@@ -44,6 +44,9 @@ static void store(DType dtype, void *data, int64_t i, float value) {
     static_cast<uint16_t *>(data)[i] = f32ToBf16(value);
   else if (dtype == DType::F16)
     static_cast<_Float16 *>(data)[i] = static_cast<_Float16>(value);
+  else if (dtype == DType::I8)
+    static_cast<int8_t *>(data)[i] =
+        static_cast<int8_t>(std::nearbyint(127 * value));
 }
 
 /// Calls `fill(begin, end)` for all blocks.

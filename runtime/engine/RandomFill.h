@@ -28,8 +28,8 @@ uint64_t hashCounter(uint64_t seed, uint64_t counter);
 /// A seed for the tensor called `name`.
 uint64_t seedFor(uint64_t seed, absl::string_view name);
 
-/// Uniform in [-amplitude, amplitude); `dtype` is F32, BF16 or F16, anything
-/// else is left as it is.
+/// Uniform in [-amplitude, amplitude); `dtype` is F32, BF16 or F16, or I8 with
+/// 127 for one and an amplitude of no more; anything else is left as it is.
 void fillUniform(ThreadPool &pool, DType dtype, void *data, int64_t elements,
                  uint64_t seed, double amplitude);
 

@@ -82,6 +82,11 @@ struct Buffer {
   std::vector<int64_t> storedShape;
   /// Params: another checkpoint name that may hold the same tensor, or empty.
   std::string tiedTo;
+  /// Params: the i8 param whose scales these are, one for each row that the
+  /// checkpoint stores, or empty: the pair is made of one checkpoint tensor.
+  std::string scales;
+  /// The other of an i8 param and its scales, else -1. Filled by the parser.
+  int partner = -1;
   /// Params: what training starts from, where the program says so.
   std::optional<Init> init;
   /// Constants: where the data begins in constants.bin, in bytes.

@@ -37,13 +37,13 @@ ProgramParser::ProgramParser(const json &root, JsonErrors &errors)
 DType ProgramParser::parseElementType(const JsonPlace &place) {
   std::string text = place.string();
   for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::I32,
-                      DType::I64, DType::U8}) {
+                      DType::I64, DType::U8, DType::I8}) {
     absl::StatusOr<DType> parsed = parseDType(text);
     if (parsed.ok() && *parsed == dtype)
       return dtype;
   }
   place.fail(absl::StrCat("is \"", text.substr(0, 32),
-                          "\", not one of f32, bf16, f16, i32, i64, u8"));
+                          "\", not one of f32, bf16, f16, i32, i64, u8, i8"));
   return DType::U8;
 }
 
@@ -166,8 +166,11 @@ void ProgramParser::parseParam(Buffer &buffer, const JsonPlace &place) {
     buffer.tiedTo = place["tied_to"].name();
   for (const Extent &extent : buffer.shape)
     buffer.storedShape.push_back(extent.value);
-  if (buffer.dtype != DType::F32 && buffer.dtype != DType::BF16)
-    place["dtype"].fail("of a param is neither f32 nor bf16");
+  if (place.has("scales"))
+    buffer.scales = place["scales"].name();
+  if (buffer.dtype != DType::F32 && buffer.dtype != DType::BF16 &&
+      buffer.dtype != DType::I8)
+    place["dtype"].fail("of a param is none of f32, bf16 and i8");
   if (!place.has("stored_shape"))
     return;
   JsonPlace stored = place["stored_shape"];
@@ -257,6 +260,34 @@ void ProgramParser::parseBuffer(const JsonPlace &place) {
   program.buffers.push_back(std::move(buffer));
 }
 
+/// Every i8 param has one param of scales, and those scale nothing else.
+void ProgramParser::pairScales(const JsonPlace &buffers) {
+  for (size_t i = 0; i < program.buffers.size(); ++i) {
+    Buffer &scales = program.buffers[i];
+    if (scales.scales.empty())
+      continue;
+    JsonPlace place = buffers[i]["scales"];
+    int at = program.findBuffer(scales.scales);
+    if (at < 0 || program.buffers[at].kind != BufferKind::Param ||
+        program.buffers[at].dtype != DType::I8)
+      return place.fail("names no i8 param");
+    Buffer &matrix = program.buffers[at];
+    if (matrix.partner >= 0)
+      return place.fail("names a param that has scales already");
+    int64_t rows = matrix.storedShape.empty() ? 0 : matrix.storedShape[0];
+    if (scales.dtype != DType::F32 ||
+        scales.maxBytes != rows * int64_t{sizeof(float)})
+      return place.fail(absl::StrCat("names a param of ", rows,
+                                     " rows, which are not as many f32"));
+    matrix.partner = static_cast<int>(i);
+    scales.partner = at;
+  }
+  for (size_t i = 0; i < program.buffers.size(); ++i)
+    if (program.buffers[i].kind == BufferKind::Param &&
+        program.buffers[i].dtype == DType::I8 && program.buffers[i].partner < 0)
+      return buffers[i].fail("is an i8 param without scales");
+}
+
 void ProgramParser::parse() {
   program.producer = root["producer"].string();
   parseModel(root["model"]);
@@ -268,6 +299,8 @@ void ProgramParser::parse() {
   program.buffers.reserve(count);
   for (size_t i = 0; i < count && root.ok(); ++i)
     parseBuffer(buffers[i]);
+  if (root.ok())
+    pairScales(buffers);
   parseKernels(root["kernels"]);
   if (root.ok())
     parseEntries();

@@ -40,6 +40,7 @@ private:
   void parseBuffer(const JsonPlace &place);
   Init parseInit(const JsonPlace &place);
   void parseParam(Buffer &buffer, const JsonPlace &place);
+  void pairScales(const JsonPlace &buffers);
   void parseConstant(Buffer &buffer, const JsonPlace &place);
   void parseRange(Buffer &buffer, const JsonPlace &place);
   void checkUnownedPorts();

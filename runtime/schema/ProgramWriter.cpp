@@ -38,6 +38,8 @@ static Json toJson(const Buffer &buffer) {
     object["stored_shape"] = buffer.storedShape;
   if (!buffer.tiedTo.empty())
     object["tied_to"] = buffer.tiedTo;
+  if (!buffer.scales.empty())
+    object["scales"] = buffer.scales;
   if (buffer.init)
     object["init"] = {{"kind", std::string(name(buffer.init->kind))},
                       {"value", buffer.init->value}};

@@ -56,6 +56,11 @@ static cl::opt<int64_t> verifyTokens(
 static cl::opt<std::string> dtype("dtype",
                                   cl::desc("Weights and cache: f32 or bf16"),
                                   cl::init("f32"), cl::cat(category));
+static cl::opt<std::string>
+    weights("weights",
+            cl::desc("Matrices: int8, with a scale per output channel "
+                     "(default: the dtype)"),
+            cl::cat(category));
 static cl::list<std::string> entries(
     "entries",
     cl::desc("Entries: of prefill, decode, verify, loss (default: all)"),
@@ -173,6 +178,11 @@ static LogicalResult checkOptions() {
     fail("--dtype=" + dtype + " is not supported. HINT: use f32 or bf16");
     return failure();
   }
+  if (!weights.empty() && weights != "int8" && weights != dtype) {
+    fail("--weights=" + weights + " is not supported with --dtype=" + dtype +
+         ". HINT: use int8, or " + dtype + " by leaving it out");
+    return failure();
+  }
   for (const std::string &entry : entries)
     if (entry != "prefill" && entry != "decode" && entry != "verify" &&
         entry != "loss") {
@@ -196,9 +206,10 @@ static LogicalResult checkOptions() {
 /// Refuses options of a compilation where none was asked for.
 static LogicalResult checkNothingIgnored() {
   const cl::Option *options[] = {
-      &target,       &cpuName,      &batch, &maxLength,
-      &prefillChunk, &verifyTokens, &dtype, std::addressof(entries),
-      &compileFrom,  &checkKernels, &fuse,  &strip};
+      &target,       &cpuName,      &batch,        &maxLength,
+      &prefillChunk, &verifyTokens, &dtype,        std::addressof(entries),
+      &weights,      &compileFrom,  &checkKernels, &fuse,
+      &strip};
   for (const cl::Option *option : options)
     if (option->getNumOccurrences() > 0) {
       fail("--" + option->ArgStr +
@@ -247,9 +258,11 @@ parseCompilation(StringRef output) {
     fail(error);
     return failure();
   }
-  compilation.options = {batch, maxLength, prefillChunk,       verifyTokens,
-                         dtype, entries,   fuse == Switch::On, checkKernels,
-                         *cpu};
+  compilation.options = {batch,        maxLength,
+                         prefillChunk, verifyTokens,
+                         dtype,        weights == "int8" ? "int8" : "",
+                         entries,      fuse == Switch::On,
+                         checkKernels, *cpu};
   return std::optional<Compilation>(compilation);
 }
 

@@ -31,6 +31,8 @@ bool PackedProduct::packsLeft() const {
 static BlockArgument factorOf(Value value) {
   if (auto widened = value.getDefiningOp<arith::ExtFOp>())
     value = widened.getIn();
+  else if (auto integer = value.getDefiningOp<arith::SIToFPOp>())
+    value = integer.getIn();
   return dyn_cast<BlockArgument>(value);
 }
 
@@ -146,8 +148,6 @@ static StringRef divide(PackedProduct &product, const Nest &nest) {
     return "the left factor has neither rows nor the sum as neighbours";
   if (!product.rightAlongSum && !endsWith(right, product.columns))
     return "the right factor has neither columns nor the sum as neighbours";
-  if (nest.epilogue && product.columns.size() > 1)
-    return "what follows runs over several loops of columns";
   if (nest.epilogue ? !nest.fill : !elementType(out).isF32())
     return "the result is not in f32";
   return {};

@@ -185,16 +185,20 @@ Value PackedProductEmitter::maskUpTo(Value count) {
 Value PackedProductEmitter::load(const Factor &factor, Value at,
                                  int64_t count) {
   Type element = cast<MemRefType>(factor.memory.getType()).getElementType();
-  if (count == 1) {
-    Value value = memref::LoadOp::create(b, loc, factor.memory, at);
-    return element.isF32()
-               ? value
-               : arith::ExtFOp::create(b, loc, b.getF32Type(), value);
-  }
-  Value value = vector::LoadOp::create(
-      b, loc, VectorType::get({count}, element), factor.memory, at);
-  return element.isF32() ? value
-                         : arith::ExtFOp::create(b, loc, vectorType, value);
+  auto widened = [&](Value value, Type type) -> Value {
+    if (element.isF32())
+      return value;
+    if (element.isInteger())
+      return arith::SIToFPOp::create(b, loc, type, value);
+    return arith::ExtFOp::create(b, loc, type, value);
+  };
+  if (count == 1)
+    return widened(memref::LoadOp::create(b, loc, factor.memory, at),
+                   b.getF32Type());
+  return widened(vector::LoadOp::create(b, loc,
+                                        VectorType::get({count}, element),
+                                        factor.memory, at),
+                 vectorType);
 }
 
 //===----------------------------------------------------------------------===//
@@ -391,20 +395,7 @@ void PackedProductEmitter::finishVector(Value row, Value column, Value value,
     vector::MaskedStoreOp::create(b, loc, outMemory, outAt, mask, value);
     return;
   }
-  auto finish = [&] {
-    Point point;
-    point.indices.assign(nest.extents.size(), constant(0));
-    for (auto [loop, index] :
-         llvm::zip_equal(product.rows, split(row, product.rows)))
-      point.indices[loop] = index;
-    point.indices[product.columns.back()] = column;
-    point.vectorLoop = product.columns.back();
-    point.lanes = lanes;
-    point.mask = mask;
-    point.last = b.createOrFold<arith::SubIOp>(loc, right.count, constant(1));
-    SmallVector<Value> bounds(nest.extents.size());
-    NestEmitter(b, nest, lanes, bounds, bounds).finish(point, value);
-  };
+  auto finish = [&] { finishEpilogue(row, column, value, mask); };
   if (!product.keepsParts)
     return finish();
   auto branch = scf::IfOp::create(b, loc, isLast, /*withElseRegion=*/true);
@@ -413,6 +404,52 @@ void PackedProductEmitter::finishVector(Value row, Value column, Value value,
   finish();
   b.setInsertionPointToStart(branch.elseBlock());
   vector::StoreOp::create(b, loc, value, parts, part);
+}
+
+/// Columns of several loops are neighbours in memory, but a vector of them may
+/// run beyond the last loop: then each is finished alone.
+void PackedProductEmitter::finishEpilogue(Value row, Value column, Value value,
+                                          Value mask) {
+  unsigned last = product.columns.back();
+  Point point;
+  point.indices.assign(nest.extents.size(), constant(0));
+  for (auto [loop, index] :
+       llvm::zip_equal(product.rows, split(row, product.rows)))
+    point.indices[loop] = index;
+  auto finish = [&](Value at, Value part, bool isVector) {
+    for (auto [loop, index] :
+         llvm::zip_equal(product.columns, split(at, product.columns)))
+      point.indices[loop] = index;
+    if (isVector) {
+      point.vectorLoop = last;
+      point.lanes = lanes;
+      point.mask = mask;
+      point.last =
+          b.createOrFold<arith::SubIOp>(loc, extent(last), constant(1));
+    }
+    SmallVector<Value> bounds(nest.extents.size());
+    NestEmitter(b, nest, lanes, bounds, bounds).finish(point, part);
+  };
+  if (product.columns.size() == 1)
+    return finish(column, value, /*isVector=*/true);
+  Value end = min(add(column, constant(lanes)), columnEnd);
+  Value inner = split(column, product.columns).back();
+  Value fits = arith::CmpIOp::create(
+      b, loc, arith::CmpIPredicate::ule,
+      add(inner, b.createOrFold<arith::SubIOp>(loc, end, column)),
+      extent(last));
+  auto branch = scf::IfOp::create(b, loc, fits, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  Point scalar = point;
+  b.setInsertionPointToStart(branch.thenBlock());
+  finish(column, value, /*isVector=*/true);
+  point = scalar;
+  b.setInsertionPointToStart(branch.elseBlock());
+  loop(column, end, 1, [&](Value at) {
+    Value lane = arith::SubIOp::create(b, loc, at, column);
+    Value part = vector::ExtractOp::create(b, loc, value, OpFoldResult(lane));
+    finish(at, part, /*isVector=*/false);
+  });
 }
 
 } // namespace tpa::cpu

@@ -92,6 +92,8 @@ private:
   void finishTile(mlir::Value row, mlir::Value base, mlir::Value column);
   void finishVector(mlir::Value row, mlir::Value column, mlir::Value value,
                     mlir::Value part);
+  void finishEpilogue(mlir::Value row, mlir::Value column, mlir::Value value,
+                      mlir::Value mask);
 
   mlir::OpBuilder &b;
   const Nest &nest;

@@ -232,3 +232,8 @@ func.func private @init_attr_c2_bound() attributes {init = #exec.init<uniform, 0
 
 // expected-error @below {{the deviation of initial values must be positive, but is -1.000000e+00 : f64}}
 func.func private @init_attr_c2_deviation() attributes {init = #exec.init<normal, -1.0>}
+
+// -----
+
+// expected-error @below {{scales is for parameters of f32}}
+exec.buffer param @buffer_c6 : tensor<4xbf16> {scales = "w"}

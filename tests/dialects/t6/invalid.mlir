@@ -220,3 +220,19 @@ func.func @ring_append_c3(%r: tensor<1x?x4xf32>, %x: tensor<1x2x4xf32>, %pos: te
   %y = t6.ring_append %r, %x at %pos : tensor<1x?x4xf32>, tensor<1x2x4xf32>, tensor<1xi32>
   return
 }
+
+// -----
+
+func.func @dequantize_c1(%q: tensor<8x4xi8>, %s: tensor<8x4xf32>) {
+  // expected-error @below {{scale must have fewer dimensions than q, at least one, but they are 'tensor<8x4xf32>' and 'tensor<8x4xi8>'}}
+  %w = t6.dequantize %q, %s : tensor<8x4xi8>, tensor<8x4xf32>
+  return
+}
+
+// -----
+
+func.func @dequantize_c2(%q: tensor<8x4xi8>, %s: tensor<4xf32>) {
+  // expected-error @below {{dimension 0 of scale is 4, but dimension 0 of q is 8}}
+  %w = t6.dequantize %q, %s : tensor<8x4xi8>, tensor<4xf32>
+  return
+}

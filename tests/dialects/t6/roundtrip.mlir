@@ -96,3 +96,10 @@ func.func @adamw(%p: tensor<64x?xf64>, %g: tensor<64x?xf64>, %m: tensor<64x?xf64
       {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = 0.1 : f64} : tensor<64x?xf64>
   return %p2 : tensor<64x?xf64>
 }
+
+// CHECK-LABEL: @dequantize
+func.func @dequantize(%q: tensor<6x3x5xi8>, %s: tensor<6x3xf32>) -> tensor<6x3x5xf32> {
+  // CHECK: t6.dequantize %{{.*}}, %{{.*}} : tensor<6x3x5xi8>, tensor<6x3xf32>
+  %w = t6.dequantize %q, %s : tensor<6x3x5xi8>, tensor<6x3xf32>
+  return %w : tensor<6x3x5xf32>
+}
