@@ -33,6 +33,9 @@ bool quantizeRow(absl::Span<const float> row, int8_t *values, float *scale) {
   }
   // A quotient that is no normal number would lose the bits of its values.
   *scale = static_cast<float>(most / kMost);
+  // Of the largest numbers, a scale rounded up would make infinity.
+  if (!std::isfinite(static_cast<float>(*scale * kMost)))
+    *scale = std::nextafter(*scale, 0.0f);
   if (*scale < std::numeric_limits<float>::min())
     *scale = 0;
   if (*scale == 0) {

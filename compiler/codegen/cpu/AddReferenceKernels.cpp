@@ -89,6 +89,9 @@ struct AddReferenceKernels
     auto reference =
         ModuleOp::create(builder, module.getLoc(), exec::referenceModuleName);
     OpBuilder inside = OpBuilder::atBlockEnd(reference.getBody());
+    // The constants that kernels read.
+    for (auto global : module.getOps<memref::GlobalOp>())
+      inside.clone(*global);
     for (auto kernel : module.getOps<func::FuncOp>()) {
       if (!kernel->hasAttr(exec::kernelAttrName))
         continue;

@@ -58,3 +58,24 @@ func.func private @sum() attributes {exec.kernel} {
   }
   return
 }
+
+// -----
+
+// Constants are symbols: the module of the copies has its own.
+
+// CHECK-LABEL: func.func private @taps() attributes
+// CHECK-LABEL: module @reference
+// CHECK:         memref.global "private" constant @two : memref<2xf32> = dense<[1.000000e+00, -1.000000e+00]>
+// CHECK:         func.func private @taps(
+// CHECK:           memref.get_global @two
+memref.global "private" constant @two : memref<2xf32> = dense<[1.0, -1.0]>
+func.func private @taps() attributes {exec.kernel} {
+  %y = exec.binding 0 : memref<2xf32>
+  %taps = memref.get_global @two : memref<2xf32>
+  linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+      ins(%taps : memref<2xf32>) outs(%y : memref<2xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    linalg.yield %in : f32
+  }
+  return
+}
