@@ -155,7 +155,7 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"/buffers/0/name", "", "buffers[0].name is empty"},
         Damage{"/buffers/0/kind", "magic", "buffers[0].kind is \"magic\""},
         Damage{"/buffers/0/dtype", "f8", "buffers[0].dtype is \"f8\""},
-        Damage{"/buffers/0/dtype", "i32", "dtype of a param is neither"},
+        Damage{"/buffers/0/dtype", "i32", "dtype of a param is none of f32, bf16 and i8"},
         Damage{"/buffers/0/shape", json::array({5, -3}), "shape[1] is -3"},
         Damage{"/buffers/0/shape", json::array({5, 1.5}), "not an integer"},
         Damage{"/buffers/0/shape", json::array({5, uint64_t{1} << 63}),
