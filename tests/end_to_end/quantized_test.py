@@ -1,4 +1,4 @@
-"""Models whose matrices are 8-bit integers: near the recorded logits, and equal to what quantisation here gives.
+"""Matrices of 8-bit integers: models near the recorded logits, and products equal to what rounding here gives.
 
 usage: quantized_test.py <tpa-opt> <t6> <session>
 """
@@ -67,6 +67,76 @@ class Quantized(unittest.TestCase):
         for case in sorted(path.parent.name for path in DATA.glob("*/config.json")):
             with self.subTest(case):
                 self.check_golden(case)
+
+    # Equations of a token's projection, and the sizes of what they sum and keep.
+    PRODUCTS = [
+        ("nk,ok->no", {"o": 1, "k": 1}),
+        ("nk,ok->no", {"o": 47, "k": 100}),
+        ("nk,ok->no", {"o": 49, "k": 17}),
+        ("nk,ok->no", {"o": 130, "k": 770}),
+        ("nk,hrk->nrh", {"h": 5, "r": 3, "k": 33}),
+    ]
+
+    @staticmethod
+    def source(name, equation, sizes):
+        left, right, result = equation.replace("->", ",").split(",")
+
+        def type_of(labels, element="f32"):
+            return f"tensor<{''.join(str(sizes.get(label, '?')) + 'x' for label in labels)}{element}>"
+
+        def dims(labels):
+            return "{dims = [" + ", ".join('"n"' if label == "n" else '""' for label in labels) + "]}"
+
+        w, scale = type_of(right, "i8"), type_of(right[:-1])
+        rows = int(np.prod([sizes[label] for label in right[:-1]]))
+        return (f'exec.buffer param @{name}.w : {w} {{stored = array<i64: {rows}, {sizes["k"]}>}}\n'
+                f'exec.buffer param @{name}.w.scale : {scale} {{scales = "{name}.w"}}\n'
+                f'exec.buffer input @{name}.tokens : tensor<1x?xi32> {{dims = ["", "n"]}}\n'
+                f'exec.buffer input @{name}.x : {type_of(left)} {dims(left)}\n'
+                f'exec.buffer output @{name}.y : {type_of(result)} {dims(result)}\n'
+                f'exec.entry @{name} scalars ["n"] maxima [17] {{\n^bb0(%n: index):\n'
+                f'  %x = exec.load @{name}.x[%n] : {type_of(left)}\n'
+                f'  %q = exec.load @{name}.w : {w}\n'
+                f'  %s = exec.load @{name}.w.scale : {scale}\n'
+                f'  %w = t6.dequantize %q, %s : {w}, {scale}\n'
+                f'  %y = tpa.einsum "{equation}"(%x, %w) : {type_of(left)}, {type_of(right)}\n'
+                f'  exec.store %y, @{name}.y : {type_of(result)}\n}}\n')
+
+    def check_products(self, cpu):
+        source = pathlib.Path(self.programs.path("products.mlir"))
+        source.write_text("".join(self.source(f"p{i}", *product) for i, product in enumerate(self.PRODUCTS)))
+        artifact = self.programs.compile(source, "--compile-from=entries", f"--cpu={cpu}")
+        rng = np.random.default_rng(7)
+        weights = {}
+        for i, (equation, sizes) in enumerate(self.PRODUCTS):
+            w = rng.standard_normal([sizes[label] for label in equation[3:].split("->")[0]]).astype(np.float32)
+            # Rows of other sizes, and one of zeros.
+            w *= 10.0 ** rng.integers(-3, 3, (*w.shape[:-1], 1))
+            if len(w) > 1:
+                w[-1] = 0
+            weights[f"p{i}.w"] = w
+        path = self.programs.path("products.safetensors")
+        programs.save(path, {name: w.reshape(-1, w.shape[-1]) for name, w in weights.items()})
+        for i, (equation, sizes) in enumerate(self.PRODUCTS):
+            w = weights[f"p{i}.w"]
+            for tokens in (1, 5, 17):
+                with self.subTest(equation=equation, sizes=sizes, tokens=tokens, cpu=cpu):
+                    x = rng.standard_normal((tokens, sizes["k"])).astype(np.float32)
+                    inputs = {"x": x, "tokens": np.zeros((1, tokens), np.int32)}
+                    actual = self.programs.run(artifact, f"p{i}", inputs, "--weights", path)["y"]
+                    expected = np.einsum(equation, x.astype(np.float64), rounded(w, w.ndim - 1).astype(np.float64))
+                    # Each output channel: a wrong scale of a small one would hide in the norm of all.
+                    channels = expected.reshape(tokens, -1).shape[1]
+                    for a, e in zip(actual.reshape(tokens, channels).T, expected.reshape(tokens, channels).T):
+                        if e.any():
+                            self.assertLessEqual(programs.error(a, e), 1e-4)
+                        else:
+                            self.assertFalse(a.any())
+                    self.assertLessEqual(programs.error(actual, expected), TOLERANCE)
+
+    def test_products(self):
+        for cpu in ("native", "x86-64-v3"):
+            self.check_products(cpu)
 
 
 if __name__ == "__main__":
