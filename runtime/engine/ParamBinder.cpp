@@ -138,12 +138,11 @@ absl::Status Binder::quantizeAll() {
     bound.params[pair.matrix].data = values;
     bound.params[pair.scales].data = scales;
     absl::Status status = quantizeRows(pool, *pair.from, values, scales);
+    // The weights are what is wrong, as where they do not fit.
     if (!status.ok())
-      return absl::Status(
-          status.code(),
-          absl::StrCat(
-              quoteName(program.buffers[bound.params[pair.matrix].buffer].name),
-              " ", status.message()));
+      return absl::FailedPreconditionError(absl::StrCat(
+          quoteName(program.buffers[bound.params[pair.matrix].buffer].name),
+          " ", status.message()));
   }
   return absl::OkStatus();
 }

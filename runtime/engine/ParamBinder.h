@@ -47,7 +47,8 @@ enum class ParamMemory {
 };
 
 /// FailedPrecondition, naming the first few of all parameters that are missing
-/// or of another shape or type. The result refers to `checkpoint`.
+/// or of another shape or type, or one that has no integers because it is not
+/// finite. The result refers to `checkpoint`.
 absl::StatusOr<BoundParams> bindCheckpoint(const Program &program,
                                            const Checkpoint &checkpoint,
                                            ThreadPool &pool,

@@ -128,6 +128,21 @@ refuse 3 'c_qkv' "$t6" generate tiny.t6x --weights "$data/mha_tiny/weights.safet
 refuse 3 'c_qkv.*shape' "$t6" generate tiny.t6x --weights "$data/t6_kvonly_tiny/weights.safetensors" --tokens 1
 head -c 100000 "$tiny/weights.safetensors" >cut.safetensors
 refuse 3 '^t6: error: cut.safetensors: ' "$t6" generate tiny.t6x --weights cut.safetensors --tokens 1
+# No integer stands for what is not finite.
+"$tpa_opt" "$tiny/config.json" --batch=2 --entries=loss --weights=int8 -o int8.t6x
+for value in nan inf -inf; do
+  python3 - "$tiny/weights.safetensors" not_finite.safetensors "$value" <<'P'
+import json, struct, sys
+path, out, value = sys.argv[1:]
+data = bytearray(open(path, "rb").read())
+size = struct.unpack("<Q", data[:8])[0]
+begin, end = json.loads(data[8 : 8 + size])["transformer.h.1.attn.c_proj.weight"]["data_offsets"]
+struct.pack_into("<f", data, 8 + size + end - 4, float(value))
+open(out, "wb").write(data)
+P
+  refuse 3 '"transformer.h.1.attn.c_proj.weight" has an element in row 47 that is not finite' \
+    "$t6" run int8.t6x --entry loss --weights not_finite.safetensors --inputs inputs.safetensors --outputs out.safetensors
+done
 
 echo "== t6: files and outputs"
 loss=("$t6" run tiny.t6x --entry loss "${weights[@]}")

@@ -100,6 +100,38 @@ succeed "$t6" tokenize "$data/tokenizer/tokenizer.json" text.txt bpe.bin
 succeed "$t6" tokenize --decode "$data/tokenizer/tokenizer.json" bpe.bin back.txt
 cmp text.txt back.txt || fail "tokenize with a tokenizer.json and back"
 
+echo "== weights of 8 bits"
+succeed "$tpa_opt" "$tiny/config.json" --batch=2 --weights=int8 -o tiny8.t6x
+succeed "$t6" info tiny8.t6x
+output '^compiled .* f32, int8 weights, by'
+succeed "$t6" info tiny.t6x
+output '^compiled .* f32, by'
+generate8=("$t6" generate tiny8.t6x "${weights[@]}" --tokens 5,17,9 --max-tokens 12 --seed 1)
+succeed "${generate8[@]}" --threads 1
+output '^[0-9]+(,[0-9]+){11}$'
+cp "$log/out" first8
+succeed "${generate8[@]}" --threads 2
+cmp "$log/out" first8 || fail "int8: the same seed gives other tokens with 2 threads"
+# The text as tokens of the small model, of which there are 96.
+python3 -c '
+import struct
+data = open("text.bin", "rb").read()
+tokens = struct.unpack(f"<{(len(data) - 1024) // 2}H", data[1024:])
+open("small.bin", "wb").write(data[:1024] + struct.pack(f"<{len(tokens)}H", *(token % 96 for token in tokens)))
+'
+for model in tiny tiny8; do
+  succeed "$t6" eval "$model.t6x" "${weights[@]}" --data small.bin --json
+  cp "$log/out" "$model.json"
+done
+python3 -c '
+import json
+full, rounded = (json.load(open(path)) for path in ("tiny.json", "tiny8.json"))
+assert full["tokens"] == rounded["tokens"], (full, rounded)
+difference = abs(full["loss"] - rounded["loss"])
+print("difference of losses", difference)
+assert 0 < difference < 0.01 * full["loss"], (full, rounded)
+' || fail "eval with int8 weights"
+
 echo "== check, bench, convert"
 succeed "$t6" check nano.t6x
 output '^ok: [0-9]+ dispatches agree'

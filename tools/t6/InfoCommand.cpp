@@ -8,6 +8,7 @@
 #include "tools/t6/Console.h"
 #include "tools/t6/ModelArguments.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace t6::cli {
@@ -64,6 +65,12 @@ std::vector<std::string> costCells(const Json &cost) {
           format("%.2f", cost["intensity"].get<double>())};
 }
 
+bool hasIntegers(const Json &parameters) {
+  return std::any_of(
+      parameters.begin(), parameters.end(),
+      [](const Json &parameter) { return parameter["dtype"] == "i8"; });
+}
+
 void InfoCommand::printModel(const Json &info) const {
   const Json &about = info["model"];
   const Json &options = info["options"];
@@ -75,10 +82,12 @@ void InfoCommand::printModel(const Json &info) const {
                          text(about["layers"]) + " layers of width " +
                          text(about["width"]) + ", vocabulary " +
                          text(about["vocab_size"])},
-      {"compiled", text(options["target"]) + " (" + text(info["cpu"]["name"]) +
-                       ", " + text(info["cpu"]["vector_bits"]) +
-                       "-bit vectors), " + text(options["dtype"]) + ", by " +
-                       text(info["producer"])},
+      {"compiled",
+       text(options["target"]) + " (" + text(info["cpu"]["name"]) + ", " +
+           text(info["cpu"]["vector_bits"]) + "-bit vectors), " +
+           text(options["dtype"]) +
+           (hasIntegers(info["parameters"]) ? ", int8 weights" : "") + ", by " +
+           text(info["producer"])},
       {"limits", "batch " + text(options["batch"]) + ", maximum length " +
                      text(options["max_length"]) + ", prefill chunk " +
                      text(options["prefill_chunk"])},
