@@ -136,12 +136,17 @@ def main(tpa_opt, t6):
             for memory in MEMORY:
                 start.append(start_row(t6, dtype, memory, artifact, weights))
                 decode += [decode_row(t6, dtype, threads, memory, artifact, weights) for threads in (1, 2)]
+            if dtype == "f32":  # Rounded to 8 bits as they are loaded.
+                artifact = f"{folder}/small_int8.t6x"
+                run(tpa_opt, "models/t6_small.mlir", "--weights=int8", "-o", artifact)
+                start.append(start_row(t6, "int8", "copied", artifact, weights))
+                decode += [decode_row(t6, "int8", threads, "copied", artifact, weights) for threads in (1, 2)]
             os.remove(weights)
     print("# Benchmark\n\n" + machine + "\n" + compiled)
     print(table(["t6_small decode", "tokens/s", "MB a token", "GB/s", "read bandwidth GB/s", "share"], decode))
     print(f"After {DEPTH} tokens, over {TOKENS}; a token reads all weights and its cache. "
           "The bandwidth is that of the same number of threads. Weights are mapped from their file, or copied into huge pages "
-          "(--copy-weights).\n")
+          "(--copy-weights); int8 weights are made from f32, over an f32 cache.\n")
     print(table(["t6_small start", "s to first token", "weights MiB", "memory beyond MiB", "of weights"], start))
     print(f"From the start of the process, file cache warm, prompt of {PROMPT.count(',') + 1} tokens, all threads.")
 
