@@ -295,10 +295,12 @@ FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
     for (auto [i, streamed] : llvm::enumerate(streamedFactors(attend))) {
       Value cache = block.getArgument(xIndex(entry) + 1 + i);
       Value updated = t6::CacheAppendOp::create(
-          builder, loc, cache, map.lookup(streamed.first), first);
+          builder, loc, cache, map.lookup(streamed.first), first,
+          /*pages=*/Value());
       withCache.map(streamed.first,
                     t6::CacheReadOp::create(builder, loc, updated,
-                                            block.getArgument(length)));
+                                            block.getArgument(length),
+                                            /*pages=*/Value()));
       map.map(cache, updated);
     }
     auto copy = cast<AttentionOp>(builder.clone(op, withCache));
