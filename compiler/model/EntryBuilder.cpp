@@ -95,6 +95,10 @@ LogicalResult EntryBuilder::prepare() {
     cached.push_back(factor);
     SmallVector<int64_t> shape(type.getShape());
     shape[1] = options.maxLength;
+    if (isPaged()) {
+      shape[0] = pageCount();
+      shape[1] = options.pageTokens;
+    }
     cacheTypes.push_back(RankedTensorType::get(shape, weightType));
   }
   for (int64_t layer = 0; layer < int64_t(model.getLayers()); ++layer)
@@ -242,6 +246,8 @@ SmallVector<Type> EntryBuilder::placesOf(StringRef entry) const {
     for (Type element : {i32, i64})
       places.push_back(
           RankedTensorType::get({batch, options.verifyTokens}, element));
+  if (isPaged())
+    places.push_back(RankedTensorType::get({batch, pagesOfRow()}, i32));
   return places;
 }
 
@@ -292,15 +298,15 @@ FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
     }
     IRMapping withCache = map;
     unsigned length = scalarsOf(entry).size() - 1;
+    Value pages =
+        isPaged() ? Value(block.getArgument(xIndex(entry) - 1)) : Value();
     for (auto [i, streamed] : llvm::enumerate(streamedFactors(attend))) {
       Value cache = block.getArgument(xIndex(entry) + 1 + i);
       Value updated = t6::CacheAppendOp::create(
-          builder, loc, cache, map.lookup(streamed.first), first,
-          /*pages=*/Value());
+          builder, loc, cache, map.lookup(streamed.first), first, pages);
       withCache.map(streamed.first,
                     t6::CacheReadOp::create(builder, loc, updated,
-                                            block.getArgument(length),
-                                            /*pages=*/Value()));
+                                            block.getArgument(length), pages));
       map.map(cache, updated);
     }
     auto copy = cast<AttentionOp>(builder.clone(op, withCache));
@@ -449,6 +455,9 @@ LogicalResult EntryBuilder::build(StringRef name) {
     declareBuffer(exec::BufferKind::Input, name + ".ancestors",
                   RankedTensorType::get({batch, tokens}, i64));
   }
+  if (isPaged() && !isLoss)
+    input("pages", RankedTensorType::get({batch, pagesOfRow()}, i32), 0,
+          pageCount());
   if (isLoss) {
     output("loss", {1});
     output("token_loss", {batch, tokens});
@@ -481,6 +490,8 @@ LogicalResult EntryBuilder::build(StringRef name) {
   if (isVerify)
     for (StringRef what : {".token_positions", ".ancestors"})
       places.push_back(load(builder, name + what));
+  if (isPaged() && !isLoss)
+    places.push_back(load(builder, name + ".pages"));
   Value table = load(builder, names.embedding);
   Value x = t6::EmbeddingOp::create(builder, loc, tokenIds, table);
   x = buildLayers(builder, entry, x, places);
@@ -509,6 +520,8 @@ int64_t EntryBuilder::finish() {
   summary.set("batch", builder.getI64IntegerAttr(batch));
   summary.set("max_length", builder.getI64IntegerAttr(options.maxLength));
   summary.set("prefill_chunk", builder.getI64IntegerAttr(options.prefillChunk));
+  if (isPaged())
+    summary.set("page_tokens", builder.getI64IntegerAttr(options.pageTokens));
   module->setAttr("t6.summary", summary.getDictionary(model.getContext()));
   attention.erase();
   model.erase();

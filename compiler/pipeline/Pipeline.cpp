@@ -79,6 +79,7 @@ static void buildEntries(OpPassManager &passes,
   entries.maxLength = options.maxLength;
   entries.prefillChunk = options.prefillChunk;
   entries.verifyTokens = options.verifyTokens;
+  entries.pageTokens = options.pageTokens;
   for (const std::string &name : options.entries)
     entries.entries.push_back(name);
   passes.addPass(createBuildEntries(entries));
