@@ -426,6 +426,9 @@ def Tpa_StreamOp : Op<Tpa_Dialect, "stream", [
       tpa.yield %o : tensor<1x1x4x8xf32>
     } : (tensor<1x1x4x8xf32>, tensor<1x?x4x8xf32>, tensor<1x?x4x8xf32>)
       -> (tensor<8x1x4x1xf32>, tensor<8x1x4x1xf32>, tensor<8x1x1x4x8xf32>)
+    ```
+
+    ```mlir
     %s = tpa.stream "bnd,bmd->bnd"(%x, %pool) pages(%table : tensor<2x4xi32>) length %m of [1] outs(%z) block 16 splits 1 {
     ^bb0(%xi: tensor<2x1x8xf32>, %kj: tensor<2x?x8xf32>):
       %l = tpa.einsum "bnd,bmd->bnm"(%xi, %kj) : tensor<2x1x8xf32>, tensor<2x?x8xf32>
