@@ -377,6 +377,7 @@ private:
     program.options.batch = std::max<int64_t>(integer("batch"), 1);
     program.options.maxLength = integer("max_length");
     program.options.prefillChunk = integer("prefill_chunk");
+    program.options.pageTokens = integer("page_tokens");
     for (const ::t6::Buffer &buffer : program.buffers) {
       int64_t elements = 1;
       for (const ::t6::Extent &extent : buffer.shape)

@@ -30,17 +30,25 @@ struct StreamBufferization
                           const bufferization::BufferizationOptions &options,
                           bufferization::BufferizationState &state) const {
     auto stream = cast<StreamOp>(op);
-    SmallVector<Value> inputs, outs;
-    for (OpOperand &operand : op->getOpOperands()) {
-      FailureOr<Value> buffer =
-          bufferization::getBuffer(rewriter, operand.get(), options, state);
-      if (failed(buffer))
-        return failure();
-      (stream.isDpsInput(&operand) ? inputs : outs).push_back(*buffer);
-    }
-    auto onMemory = StreamOp::create(rewriter, op->getLoc(), TypeRange(),
-                                     stream.getEquation(), inputs, outs,
-                                     stream.getBlock(), stream.getSplits());
+    auto toMemory = [&](ValueRange values, SmallVector<Value> &buffers) {
+      for (Value value : values) {
+        FailureOr<Value> buffer =
+            bufferization::getBuffer(rewriter, value, options, state);
+        if (failed(buffer))
+          return failure();
+        buffers.push_back(*buffer);
+      }
+      return success();
+    };
+    SmallVector<Value> inputs, outs, pages;
+    if (failed(toMemory(stream.getInputs(), inputs)) ||
+        failed(toMemory(stream.getOuts(), outs)) ||
+        (stream.getPages() && failed(toMemory(stream.getPages(), pages))))
+      return failure();
+    auto onMemory = StreamOp::create(
+        rewriter, op->getLoc(), TypeRange(), stream.getEquation(), inputs,
+        pages.empty() ? Value() : pages.front(), stream.getLength(), outs,
+        stream.getBlock(), stream.getSplits(), stream.getPagedAttr());
     onMemory.getBody().takeBody(stream.getBody());
     bufferization::replaceOpWithBufferizedValues(rewriter, op, outs);
     return success();

@@ -99,22 +99,29 @@ private:
   /// of all keys and queries.
   void add(StreamOp op) {
     llvm::DenseMap<char, AffineExpr> sizes;
-    for (auto [term, input] :
-         llvm::zip_equal(op.inputTerms(), op.getInputs())) {
-      if (counted.insert(input).second)
-        read = read + elements(input) * bytesOf(input.getType());
-      auto type = cast<RankedTensorType>(input.getType());
-      for (auto [i, label] : llvm::enumerate(term)) {
-        AffineExpr &size = sizes[label];
-        if (!type.isDynamicDim(i)) {
-          size = constant(type.getDimSize(i));
-          continue;
+    for (auto [number, term] : llvm::enumerate(op.inputTerms())) {
+      Value input = op.getInputs()[number];
+      bool isPaged = op.isPaged(number);
+      AffineExpr all = constant(1);
+      for (auto [i, extent] : llvm::enumerate(op.labelShape(number))) {
+        AffineExpr &size = sizes[term[i]];
+        if (!ShapedType::isDynamic(extent)) {
+          size = constant(extent);
+        } else {
+          Value scalar = isPaged ? op.getLength() : resolveSize(input, i);
+          auto at = llvm::find(scalars, scalar);
+          if (at != scalars.end() && !size)
+            size = getAffineSymbolExpr(at - scalars.begin(), context);
         }
-        auto at = llvm::find(scalars, resolveSize(input, i));
-        if (at != scalars.end() && !size)
-          size = getAffineSymbolExpr(at - scalars.begin(), context);
+        if (size)
+          all = all * size;
       }
+      if (counted.insert(input).second)
+        read =
+            read + (isPaged ? all : elements(input)) * bytesOf(input.getType());
     }
+    if (Value pages = op.getPages())
+      read = read + elements(pages) * bytesOf(pages.getType());
     auto points = [&](StringRef labels) {
       AffineExpr product = constant(1);
       for (char label : labels)

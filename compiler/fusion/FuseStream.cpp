@@ -37,8 +37,8 @@ struct FuseStream : tpa::impl::FuseStreamBase<FuseStream> {
         roots.push_back(op);
     });
     auto opts = remark::RemarkOpts::name("stream").category("tpa");
-    StreamChainOptions options = {{*target, block, queryBlock}, splits};
     for (EinsumOp root : roots) {
+      StreamChainOptions options = {{*target, block, queryBlock}, splits};
       StreamChain whole(root, options);
       if (!whole.isCandidate())
         continue;
@@ -46,6 +46,7 @@ struct FuseStream : tpa::impl::FuseStreamBase<FuseStream> {
         refuse(root, whole.refusal);
         continue;
       }
+      options.shape.block = whole.blockWithinPages(block);
       root = deferFactors(root, options.shape);
       StreamChain chain(root, options);
       if (failed(chain.collect())) {

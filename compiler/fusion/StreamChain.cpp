@@ -21,6 +21,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include <deque>
 #include <functional>
+#include <numeric>
 
 using namespace mlir;
 using namespace tpa;
@@ -35,6 +36,35 @@ bool StreamChain::isCandidate() const {
     if (isInside(operand.getDefiningOp(), term))
       return true;
   return false;
+}
+
+t6::CacheReadOp tpa::pagedRead(const StreamInput &input) {
+  auto read = input.value.getDefiningOp<t6::CacheReadOp>();
+  return read && read.getPages() && StringRef(input.labels).starts_with("bm")
+             ? read
+             : t6::CacheReadOp();
+}
+
+int64_t StreamChain::blockWithinPages(int64_t block) const {
+  for (const StreamInput &input : inputs)
+    if (t6::CacheReadOp read = pagedRead(input))
+      block = std::gcd(
+          block,
+          cast<RankedTensorType>(read.getCache().getType()).getDimSize(1));
+  return block;
+}
+
+void StreamChain::eraseFused() {
+  llvm::SmallSetVector<Operation *, 4> reads;
+  for (const StreamInput &input : inputs)
+    if (Operation *read = pagedRead(input))
+      reads.insert(read);
+  for (Operation *op : llvm::reverse(ops))
+    if (op->use_empty())
+      op->erase();
+  for (Operation *read : reads)
+    if (read->use_empty())
+      read->erase();
 }
 
 StreamInput &StreamChain::input(Value value, StringRef labels) {

@@ -13,6 +13,7 @@
 #define TPA_COMPILER_FUSION_STREAMCHAIN_H
 
 #include "compiler/fusion/StreamForm.h"
+#include "dialects/t6/T6Dialect.h"
 #include "dialects/tpa/Equation.h"
 #include "dialects/tpa/TpaDialect.h"
 #include "mlir/IR/IRMapping.h"
@@ -38,6 +39,10 @@ struct StreamInput {
   mlir::Value argument; ///< of the body, once it reads it
 };
 
+/// The read of pages that a stream can do itself, block by block; null where
+/// the input is none.
+t6::CacheReadOp pagedRead(const StreamInput &input);
+
 /// One chain in the making. Labels are letters of the root's equation, extended
 /// by fresh ones: a letter means one dimension throughout.
 class StreamChain {
@@ -50,14 +55,12 @@ public:
   bool isCandidate() const;
   /// Follows operands back to the stream's inputs; fails with `refusal`.
   mlir::LogicalResult collect();
+  /// The most keys up to `block` that divide every page; after collect().
+  int64_t blockWithinPages(int64_t block) const;
   /// Makes the stream in front of the root; returns the root's new value.
   mlir::Value build();
   /// Erases what nothing reads any more.
-  void eraseFused() {
-    for (mlir::Operation *op : llvm::reverse(ops))
-      if (op->use_empty())
-        op->erase();
-  }
+  void eraseFused();
   int64_t size() const { return ops.size(); }
   int64_t inputCount() const { return read.size(); }
 

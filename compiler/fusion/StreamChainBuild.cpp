@@ -236,9 +236,20 @@ Value StreamChain::build() {
   int64_t splits = fewQueries ? options.splits : 1;
   SmallVector<std::string> terms, outs;
   SmallVector<Value> operands;
-  for (StreamInput *input : read) {
+  Value pages, length;
+  SmallVector<int64_t> paged;
+  for (auto [i, input] : llvm::enumerate(read)) {
     terms.push_back(input->labels);
     operands.push_back(input->value);
+    t6::CacheReadOp cached = pagedRead(*input);
+    // A second table would need a length of its own: its reads stay gathers.
+    if (!cached ||
+        (pages && (cached.getPages() != pages || cached.getLength() != length)))
+      continue;
+    pages = cached.getPages();
+    length = cached.getLength();
+    operands.back() = cached.getCache();
+    paged.push_back(i);
   }
   std::string rows;
   if (softmax) {
@@ -251,9 +262,10 @@ Value StreamChain::build() {
   for (StringRef out : outs)
     initial.push_back(makeOut(b, out, splits));
   std::string text = llvm::join(terms, ",") + "->" + llvm::join(outs, ",");
-  auto stream =
-      StreamOp::create(b, loc, TypeRange(ValueRange(initial)), text, operands,
-                       initial, options.shape.block, splits);
+  auto stream = StreamOp::create(
+      b, loc, TypeRange(ValueRange(initial)), text, operands, pages, length,
+      initial, options.shape.block, splits,
+      pages ? b.getDenseI64ArrayAttr(paged) : DenseI64ArrayAttr());
   stream.getBody().takeBody(region);
 
   if (!softmax) {

@@ -63,6 +63,12 @@ struct BuildEntries : tpa::impl::BuildEntriesBase<BuildEntries> {
              << options.verifyTokens
              << " tokens a run: at most 64, and no more "
              << "than a sequence has";
+    options.pageTokens = pageTokens;
+    if (options.pageTokens != 0 &&
+        (options.pageTokens < 16 || !llvm::isPowerOf2_64(options.pageTokens)))
+      return model.emitOpError("cannot be compiled for pages of ")
+             << options.pageTokens
+             << " tokens: a page has a power of two of them, 16 or more";
     EntryBuilder builder(model, options);
     if (failed(builder.prepare()))
       return failure();

@@ -95,6 +95,10 @@ LogicalResult EntryBuilder::prepare() {
     cached.push_back(factor);
     SmallVector<int64_t> shape(type.getShape());
     shape[1] = options.maxLength;
+    if (isPaged()) {
+      shape[0] = pageCount();
+      shape[1] = options.pageTokens;
+    }
     cacheTypes.push_back(RankedTensorType::get(shape, weightType));
   }
   if (failed(collectRings()))
@@ -282,6 +286,8 @@ SmallVector<Type> EntryBuilder::placesOf(StringRef entry) const {
           RankedTensorType::get({batch, options.verifyTokens}, element));
   if (entry == "prefill" && !ringTypes.empty())
     places.push_back(RankedTensorType::get({batch}, i32));
+  if (isPaged())
+    places.push_back(RankedTensorType::get({batch, pagesOfRow()}, i32));
   return places;
 }
 
@@ -352,13 +358,15 @@ FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
     }
     IRMapping withCache = map;
     unsigned length = scalarsOf(entry).size() - 1;
+    Value pages =
+        isPaged() ? Value(block.getArgument(xIndex(entry) - 1)) : Value();
     for (auto [i, streamed] : llvm::enumerate(streamedFactors(attend))) {
       Value cache = block.getArgument(xIndex(entry) + 1 + i);
       Value updated = t6::CacheAppendOp::create(
-          builder, loc, cache, map.lookup(streamed.first), first);
+          builder, loc, cache, map.lookup(streamed.first), first, pages);
       withCache.map(streamed.first,
                     t6::CacheReadOp::create(builder, loc, updated,
-                                            block.getArgument(length)));
+                                            block.getArgument(length), pages));
       map.map(cache, updated);
     }
     auto copy = cast<AttentionOp>(builder.clone(op, withCache));
@@ -521,6 +529,9 @@ LogicalResult EntryBuilder::build(StringRef name) {
     declareBuffer(exec::BufferKind::Input, name + ".ancestors",
                   RankedTensorType::get({batch, tokens}, i64));
   }
+  if (isPaged() && !isLoss)
+    input("pages", RankedTensorType::get({batch, pagesOfRow()}, i32), 0,
+          pageCount());
   if (isLoss) {
     output("loss", {1});
     output("token_loss", {batch, tokens});
@@ -558,6 +569,8 @@ LogicalResult EntryBuilder::build(StringRef name) {
     last = load(builder, name + ".last");
   if (isPrefill && !ringTypes.empty())
     places.push_back(last);
+  if (isPaged() && !isLoss)
+    places.push_back(load(builder, name + ".pages"));
   Value table = loadMatrix(builder, names.embedding);
   Value x = t6::EmbeddingOp::create(builder, loc, tokenIds, table);
   x = buildLayers(builder, entry, x, places);
@@ -585,6 +598,8 @@ int64_t EntryBuilder::finish() {
   summary.set("batch", builder.getI64IntegerAttr(batch));
   summary.set("max_length", builder.getI64IntegerAttr(options.maxLength));
   summary.set("prefill_chunk", builder.getI64IntegerAttr(options.prefillChunk));
+  if (isPaged())
+    summary.set("page_tokens", builder.getI64IntegerAttr(options.pageTokens));
   module->setAttr("t6.summary", summary.getDictionary(model.getContext()));
   attention.erase();
   model.erase();

@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/IRMapping.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace tpa {
 
@@ -25,6 +26,7 @@ struct EntryOptions {
   int64_t prefillChunk = 0; ///< most tokens of a row in one prefill run
   int64_t verifyTokens = 0; ///< tokens of a row in one verify run
   bool quantize = false;    ///< matrices of contractions as 8-bit integers
+  int64_t pageTokens = 0;   ///< tokens of a page; 0: a row is one piece
 };
 
 /// Names of the parameters around attention, and whether norms have weights.
@@ -60,12 +62,20 @@ private:
   static llvm::SmallVector<llvm::StringRef> scalarsOf(llvm::StringRef entry);
   /// What a block is told about its tokens: the position of each row's first
   /// one where there is a cache; of a tree also each token's own, and
-  /// ancestors; where rings are filled from padded rows, each row's last.
+  /// ancestors; where rings are filled from padded rows, each row's last; of a
+  /// cache in pages, at the end, the table.
   llvm::SmallVector<mlir::Type> placesOf(llvm::StringRef entry) const;
   /// A block takes scalars, places, x, caches, parameters.
   unsigned xIndex(llvm::StringRef entry) const {
     return scalarsOf(entry).size() + placesOf(entry).size();
   }
+  bool isPaged() const { return options.pageTokens > 0; }
+  /// Pages that the longest row takes.
+  int64_t pagesOfRow() const {
+    return llvm::divideCeil(options.maxLength, options.pageTokens);
+  }
+  /// Pages for all rows, and one that belongs to none.
+  int64_t pageCount() const { return batch * pagesOfRow() + 1; }
   /// Tokens of a row in one run.
   int64_t tokensOf(llvm::StringRef entry) const;
   /// Lists the parameters of a layer: its attention's, then the others.

@@ -48,6 +48,10 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
     With `weights=int8` the remark `quantize` says which parameters became 8-bit
     integers, and why others did not.
 
+    With `page-tokens`, caches are pools of pages, and the entries that use them
+    take a table `pages` of each row's. The pool has pages for all rows at their
+    longest, and one that belongs to none.
+
     Example: tests/compiler/model/build-entries.mlir
   }];
   let options = [
@@ -55,6 +59,9 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
            "Longest sequence that the cache holds; 0 is the model's context">,
     Option<"prefillChunk", "prefill-chunk", "int64_t", "128",
            "Most tokens of a row that one prefill run takes">,
+    Option<"pageTokens", "page-tokens", "int64_t", "0",
+           "Tokens of a page of the cache, a power of two from 16 on; 0 keeps each row "
+           "in one piece">,
     Option<"verifyTokens", "verify-tokens", "int64_t", "0",
            "Tokens of a row that one verify run takes, at most 64; 0 is no such "
            "entry">,

@@ -80,6 +80,7 @@ static void buildEntries(OpPassManager &passes,
   entries.prefillChunk = options.prefillChunk;
   entries.verifyTokens = options.verifyTokens;
   entries.weights = options.weights;
+  entries.pageTokens = options.pageTokens;
   for (const std::string &name : options.entries)
     entries.entries.push_back(name);
   passes.addPass(createBuildEntries(entries));

@@ -288,6 +288,19 @@ LogicalResult AdamWOp::verify() {
 // Cache
 //===----------------------------------------------------------------------===//
 
+/// cache_append_c3, cache_read_c2: a pool p×T×… and a table of its pages.
+static LogicalResult
+checkPages(RankedTensorType pool, Value pages,
+           llvm::function_ref<InFlightDiagnostic()> error) {
+  if (failed(checkRank(pages, "pages", 2, error)))
+    return failure();
+  int64_t tokens = pool.getDimSize(1);
+  if (ShapedType::isDynamic(tokens) || !llvm::isPowerOf2_64(tokens))
+    return error() << "a page must have a power of two of tokens, but cache is "
+                   << pool;
+  return success();
+}
+
 LogicalResult CacheAppendOp::inferReturnTypes(MLIRContext *,
                                               std::optional<Location> location,
                                               Adaptor op,
@@ -300,14 +313,20 @@ LogicalResult CacheAppendOp::inferReturnTypes(MLIRContext *,
                    << op.getCache().getType();
   if (failed(checkRank(op.getX(), "x", cache.getRank(), error)))
     return failure();
-  for (int64_t i = 0; i < cache.getRank(); ++i)
+  Value pages = op.getPages();
+  for (int64_t i = pages ? 2 : 0; i < cache.getRank(); ++i)
     if (i != 1 &&
         failed(checkSize(op.getX(), i, "x", op.getCache(), i, "cache", error)))
       return failure();
   // cache_append_c2
+  Value batch = pages ? op.getX() : op.getCache();
+  StringRef batchName = pages ? "x" : "cache";
   if (failed(checkRank(op.getPositions(), "positions", 1, error)) ||
-      failed(checkSize(op.getPositions(), 0, "positions", op.getCache(), 0,
-                       "cache", error)))
+      failed(checkSize(op.getPositions(), 0, "positions", batch, 0, batchName,
+                       error)))
+    return failure();
+  if (pages && (failed(checkPages(cache, pages, error)) ||
+                failed(checkSize(pages, 0, "pages", op.getX(), 0, "x", error))))
     return failure();
   results.push_back(cache);
   return success();
@@ -324,6 +343,12 @@ LogicalResult CacheReadOp::inferReturnTypes(MLIRContext *,
            << "cache must have rank 2 or more, but is "
            << op.getCache().getType();
   SmallVector<int64_t> shape(cache.getShape());
+  if (Value pages = op.getPages()) {
+    if (failed(checkPages(cache, pages,
+                          [&] { return mlir::emitError(*location); })))
+      return failure();
+    shape[0] = cast<RankedTensorType>(pages.getType()).getDimSize(0);
+  }
   shape[1] = ShapedType::kDynamic;
   results.push_back(RankedTensorType::get(shape, cache.getElementType()));
   return success();

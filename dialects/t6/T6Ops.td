@@ -353,35 +353,55 @@ def T6_CacheAppendOp : T6_InferredOp<"cache_append"> {
     dead afterwards: the append happens in place. positions[b] + n <= M is owed
     by the caller; the runtime checks it before every run.
 
+    With `pages`, a b×k table, the cache is a pool of pages instead, p×T×…:
+    token m of row b is at `cache[pages[b, m / T], m % T, ...]`, and M is k T.
+    Tokens that share a place overwrite each other in order, later rows last.
+
     Constraints:
-    - (C1) cache and x have the same rank, at least 2, and sizes but for dimension 1
-    - (C2) positions has rank 1 and the batch size of the cache
+    - (C1) cache and x have the same rank, at least 2, and sizes but for dimension
+      1, with pages but for the first two
+    - (C2) positions has rank 1 and the batch size of x
+    - (C3) pages has rank 2 and the batch size of x; a page has a static number of
+      tokens, a power of two
 
     ```mlir
     %c = t6.cache_append %cache, %x at %pos
         : tensor<1x1024x2x64xbf16>, tensor<1x?x2x64xf32>, tensor<1xi32>
+    %d = t6.cache_append %pool, %x at %pos pages %table
+        : tensor<17x64x2x64xbf16>, tensor<1x?x2x64xf32>, tensor<1xi32>, tensor<1x16xi32>
     ```
   }];
-  let arguments = (ins T6_FloatTensor:$cache, T6_FloatTensor:$x, T6_IdTensor:$positions);
+  let arguments = (ins T6_FloatTensor:$cache, T6_FloatTensor:$x, T6_IdTensor:$positions,
+                       Optional<T6_IdTensor>:$pages);
   let results = (outs T6_FloatTensor:$result);
-  let assemblyFormat = "$cache `,` $x `at` $positions attr-dict `:` type($cache) `,` type($x) `,` type($positions)";
+  let assemblyFormat = [{
+    $cache `,` $x `at` $positions (`pages` $pages^)? attr-dict
+    `:` type($cache) `,` type($x) `,` type($positions) (`,` type($pages)^)?
+  }];
 }
 
 def T6_CacheReadOp : T6_InferredOp<"cache_read"> {
   let summary = "view the first tokens of a cache";
   let description = [{
-    `result = cache[:, 0:length, ...]`
+    `result = cache[:, 0:length, ...]`; with `pages`, as t6.cache_append has them,
+    `result[b, m, ...] = cache[pages[b, m / T], m % T, ...]` for m < length, a
+    gather: entries of the table beyond the length are not looked at.
 
     Constraints:
     - (C1) cache has rank 2 or more
+    - (C2) pages has rank 2; a page has a static number of tokens, a power of two
 
     ```mlir
     %k = t6.cache_read %cache[%m] : tensor<1x1024x2x64xbf16>
+    %l = t6.cache_read %pool[%m] pages %table : tensor<17x64x2x64xbf16>, tensor<1x16xi32>
     ```
   }];
-  let arguments = (ins T6_FloatTensor:$cache, Index:$length);
+  let arguments = (ins T6_FloatTensor:$cache, Index:$length, Optional<T6_IdTensor>:$pages);
   let results = (outs T6_FloatTensor:$result);
-  let assemblyFormat = "$cache `[` $length `]` attr-dict `:` type($cache)";
+  let assemblyFormat = [{
+    $cache `[` $length `]` (`pages` $pages^)? attr-dict
+    `:` type($cache) (`,` type($pages)^)?
+  }];
 }
 
 def T6_RingAppendOp : T6_InferredOp<"ring_append"> {

@@ -439,16 +439,25 @@ def Tpa_StreamOp : Op<Tpa_Dialect, "stream", [
     merged (`tpa.merge`). A letter means the same dimension in all equations of
     the body. `b`, `n` and `m` are batch, query and key.
 
+    With `pages`, the operands that `paged` counts are pools of pages, as
+    `t6.cache_append` has them: row b's key m is at
+    `operand[pages[b, m / T], m % T, ...]`, and there are `length` keys. A block
+    lies on one page.
+
     Constraints:
     - (C1) the equation has one term per operand and one output per out, of
       letters; some term has m and no output does
-    - (C2) operands have the rank of their terms; equal labels have equal sizes
+    - (C2) operands have the rank of their terms; equal labels have equal sizes,
+      where a paged operand's b is that of pages and its m is dynamic
     - (C3) out i has its labels' sizes behind a first dimension of size splits
     - (C4) the body has one argument per operand, of the operand's type with a
-      dynamic size for m, and yields a value per output of its labels' sizes, two
+      dynamic size for m (and, paged, the batch for b), and yields a value per output of its labels' sizes, two
       fewer with a tpa.online_softmax; there is at most one
     - (C5) block and splits are positive
     - (C6) on tensors there is one result per out, on memrefs there are none
+    - (C7) pages, length and paged come together; pages is a b×k table of i32, and
+      each paged operand has a term `bm...` and pages of a static number of tokens,
+      a multiple of block
 
     ```mlir
     %o:3 = tpa.stream "bnhd,bmhd,bmhe->bhn,bhn,bnhe"(%q, %k, %v) outs(%mu, %sigma, %y) block 32 splits 8 {
@@ -460,14 +469,26 @@ def Tpa_StreamOp : Op<Tpa_Dialect, "stream", [
     } : (tensor<1x1x4x8xf32>, tensor<1x?x4x8xf32>, tensor<1x?x4x8xf32>)
       -> (tensor<8x1x4x1xf32>, tensor<8x1x4x1xf32>, tensor<8x1x1x4x8xf32>)
     ```
+
+    ```mlir
+    %s = tpa.stream "bnd,bmd->bnd"(%x, %pool) pages(%table : tensor<2x4xi32>) length %m of [1] outs(%z) block 16 splits 1 {
+    ^bb0(%xi: tensor<2x1x8xf32>, %kj: tensor<2x?x8xf32>):
+      %l = tpa.einsum "bnd,bmd->bnm"(%xi, %kj) : tensor<2x1x8xf32>, tensor<2x?x8xf32>
+      %o = tpa.einsum "bnm,bmd->bnd"(%l, %kj) : tensor<2x1x?xf32>, tensor<2x?x8xf32>
+      tpa.yield %o : tensor<2x1x8xf32>
+    } : (tensor<2x1x8xf32>, tensor<9x64x8xf32>) -> (tensor<1x2x1x8xf32>)
+    ```
   }];
   let arguments = (ins StrAttr:$equation, Variadic<Tpa_TensorOrMemRef>:$inputs,
+                       Optional<Tpa_TensorOrMemRef>:$pages, Optional<Index>:$length,
                        Variadic<Tpa_TensorOrMemRef>:$outs,
-                       I64Attr:$block, I64Attr:$splits);
+                       I64Attr:$block, I64Attr:$splits,
+                       OptionalAttr<DenseI64ArrayAttr>:$paged);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $equation `(` $inputs `)` `outs` `(` $outs `)` `block` $block `splits` $splits $body attr-dict
+    $equation `(` $inputs `)` (`pages` `(` $pages^ `:` type($pages) `)` `length` $length `of` $paged)?
+    `outs` `(` $outs `)` `block` $block `splits` $splits $body attr-dict
     `:` `(` type($inputs) `)` `->` `(` type($outs) `)` custom<StreamResults>(type($results), ref(type($outs)))
   }];
   let hasVerifier = 1;
@@ -476,6 +497,12 @@ def Tpa_StreamOp : Op<Tpa_Dialect, "stream", [
     mlir::MutableOperandRange getDpsInitsMutable() { return getOutsMutable(); }
     /// The body's online softmax, or null.
     OnlineSoftmaxOp getSoftmax();
+    /// Whether an operand's keys are found through the table of pages.
+    bool isPaged(unsigned input) {
+      return getPaged() && llvm::is_contained(*getPaged(), int64_t(input));
+    }
+    /// The sizes of an operand's labels; those of a paged one, of its rows.
+    llvm::SmallVector<int64_t> labelShape(unsigned input);
     /// Terms of the operands, and labels of the outs.
     llvm::SmallVector<std::string> inputTerms();
     llvm::SmallVector<std::string> outTerms();

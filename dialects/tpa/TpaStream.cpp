@@ -123,6 +123,16 @@ OnlineSoftmaxOp StreamOp::getSoftmax() {
   return ops.empty() ? OnlineSoftmaxOp() : *ops.begin();
 }
 
+SmallVector<int64_t> StreamOp::labelShape(unsigned input) {
+  SmallVector<int64_t> shape(
+      cast<ShapedType>(getInputs()[input].getType()).getShape());
+  if (isPaged(input)) {
+    shape[0] = cast<ShapedType>(getPages().getType()).getDimSize(0);
+    shape[1] = ShapedType::kDynamic;
+  }
+  return shape;
+}
+
 /// On tensors there are none.
 void StreamOp::getEffects(
     SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
@@ -152,6 +162,34 @@ static LogicalResult addShape(StringRef term, Type type, LabelSizes &sizes,
       sizes, emitError);
 }
 
+/// stream_c7
+static LogicalResult checkPaged(StreamOp op, ArrayRef<std::string> terms) {
+  bool hasPages = bool(op.getPages());
+  if (hasPages != bool(op.getLength()) || hasPages != bool(op.getPaged()))
+    return op.emitOpError("needs pages, length and paged together");
+  if (!hasPages)
+    return success();
+  auto table = cast<ShapedType>(op.getPages().getType());
+  if (table.getRank() != 2 || !table.getElementType().isInteger(32))
+    return op.emitOpError("pages must be a table of i32 of rank 2, but is ")
+           << table;
+  ArrayRef<int64_t> paged = *op.getPaged();
+  for (int64_t input : paged) {
+    if (input < 0 || input >= int64_t(terms.size()) ||
+        !StringRef(terms[input]).starts_with("bm"))
+      return op.emitOpError("operand ")
+             << input << " cannot be paged: there is none whose term starts "
+             << "with \"bm\"";
+    auto pool = cast<ShapedType>(op.getInputs()[input].getType());
+    if (pool.getRank() < 2 || pool.isDynamicDim(1) ||
+        (int64_t(op.getBlock()) > 0 &&
+         pool.getDimSize(1) % int64_t(op.getBlock()) != 0))
+      return op.emitOpError("a block of ")
+             << op.getBlock() << " keys does not divide the pages of " << pool;
+  }
+  return success();
+}
+
 LogicalResult StreamOp::verify() {
   auto emitError = [&] { return emitOpError(); };
   // stream_c1
@@ -171,11 +209,16 @@ LogicalResult StreamOp::verify() {
       return emitOpError("output \"") << out << "\" keeps m";
   if (!streams)
     return emitOpError("has no operand with the label m");
+  if (failed(checkPaged(*this, terms)))
+    return failure();
   // stream_c2
   LabelSizes sizes;
-  for (auto [term, operand] : llvm::zip_equal(terms, getInputs()))
-    if (failed(addShape(term, operand.getType(), sizes, 0, emitError)))
+  for (auto [i, operand] : llvm::enumerate(getInputs())) {
+    auto type = RankedTensorType::get(
+        labelShape(i), cast<ShapedType>(operand.getType()).getElementType());
+    if (failed(addShape(terms[i], type, sizes, 0, emitError)))
       return failure();
+  }
   // stream_c3
   for (auto [out, value] : llvm::zip_equal(outs, getOuts())) {
     if (failed(addShape(out, value.getType(), sizes, 1, emitError)))
@@ -205,11 +248,12 @@ LogicalResult StreamOp::verifyRegions() {
            << body.getNumArguments() << " arguments for " << terms.size()
            << " operands";
   LabelSizes sizes;
-  for (auto [term, operand, argument] :
-       llvm::zip_equal(terms, getInputs(), body.getArguments())) {
+  for (auto [i, operand, argument] :
+       llvm::enumerate(getInputs(), body.getArguments())) {
+    StringRef term = terms[i];
     auto shaped = cast<ShapedType>(operand.getType());
-    SmallVector<int64_t> shape(shaped.getShape());
-    if (size_t at = term.find('m'); at != std::string::npos)
+    SmallVector<int64_t> shape = labelShape(i);
+    if (size_t at = term.find('m'); at != StringRef::npos)
       shape[at] = ShapedType::kDynamic;
     auto expected = RankedTensorType::get(shape, shaped.getElementType());
     if (argument.getType() != expected)

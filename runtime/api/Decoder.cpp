@@ -19,17 +19,26 @@ using Prompts = absl::Span<const absl::Span<const int32_t>>;
 absl::StatusOr<Decoder> Decoder::create(const Artifact &artifact,
                                         Executor &executor) {
   Decoder decoder(executor);
-  absl::StatusOr<EntryPorts> prefill = findEntryPorts(
-      artifact, "prefill", {"tokens", "positions", "last"}, "logits");
+  std::vector<absl::string_view> prefillInputs = {"tokens", "positions",
+                                                  "last"};
+  std::vector<absl::string_view> decodeInputs = {"tokens", "positions"};
+  if (artifact.program().options.pageTokens > 0) {
+    prefillInputs.push_back("pages");
+    decodeInputs.push_back("pages");
+  }
+  absl::StatusOr<EntryPorts> prefill =
+      findEntryPorts(artifact, "prefill", prefillInputs, "logits");
   if (!prefill.ok())
     return prefill.status();
   absl::StatusOr<EntryPorts> decode =
-      findEntryPorts(artifact, "decode", {"tokens", "positions"}, "logits");
+      findEntryPorts(artifact, "decode", decodeInputs, "logits");
   if (!decode.ok())
     return decode.status();
   decoder.prefillPorts = *std::move(prefill);
   decoder.decodePorts = *std::move(decode);
   absl::Status status = decoder.readLimits(artifact);
+  if (status.ok() && artifact.program().options.pageTokens > 0)
+    status = decoder.readPages(artifact);
   if (!status.ok())
     return status;
   decoder.lengths.resize(decoder.rows);
@@ -63,6 +72,54 @@ absl::Status Decoder::readLimits(const Artifact &artifact) {
   return absl::OkStatus();
 }
 
+absl::Status Decoder::readPages(const Artifact &artifact) {
+  const Program &program = artifact.program();
+  auto tableOf = [&](const EntryPorts &ports) -> const Buffer & {
+    const Entry &entry = program.entries[ports.entry];
+    return program.buffers[entry.inputs[ports.inputs.back()].buffer];
+  };
+  const Buffer &table = tableOf(prefillPorts), &other = tableOf(decodePorts);
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  auto isTable = [&](const Buffer &buffer) {
+    return buffer.shape.size() == 2 && buffer.shape[0].isStatic() &&
+           buffer.shape[0].value == rows && buffer.shape[1].isStatic() &&
+           buffer.hasRange && buffer.rangeLow == 0 &&
+           buffer.rangeHigh.isStatic() && buffer.rangeHigh.value >= 2 &&
+           buffer.rangeHigh.value <= kMost;
+  };
+  if (!isTable(table) || !isTable(other) ||
+      table.shape[1].value != other.shape[1].value ||
+      table.rangeHigh.value != other.rangeHigh.value)
+    return absl::FailedPreconditionError(absl::StrCat(
+        artifact.path(),
+        ": the inputs 'pages' of 'prefill' and 'decode' are no table of the "
+        "pages of ",
+        rows, " rows. HINT: compile the model again"));
+  pageSlots = table.shape[1].value;
+  pages.emplace(rows, pageSlots, program.options.pageTokens,
+                table.rangeHigh.value);
+  return absl::OkStatus();
+}
+
+absl::Status Decoder::growPages() {
+  for (int64_t row = 0; pages && row < rows; ++row) {
+    absl::Status status = pages->grow(row, lengths[row]);
+    if (!status.ok())
+      return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Decoder::run(const EntryPorts &ports,
+                          std::vector<TensorView> inputs) {
+  absl::Status status = growPages();
+  if (!status.ok())
+    return status;
+  if (pages)
+    inputs.push_back(viewOf(pages->entries(), {rows, pageSlots}));
+  return ports.run(*executor, inputs);
+}
+
 absl::Status Decoder::runChunk(Prompts prompts, std::vector<int64_t> &done,
                                int64_t size) {
   tokenInput.assign(rows * size, 0);
@@ -83,9 +140,9 @@ absl::Status Decoder::runChunk(Prompts prompts, std::vector<int64_t> &done,
     lengths[row] += taken;
     done[row] += taken;
   }
-  absl::Status status = prefillPorts.run(
-      *executor, {viewOf(tokenInput, {rows, size}),
-                  viewOf(positionInput, {rows}), viewOf(lastInput, {rows})});
+  absl::Status status = run(prefillPorts, {viewOf(tokenInput, {rows, size}),
+                                           viewOf(positionInput, {rows}),
+                                           viewOf(lastInput, {rows})});
   if (!status.ok())
     return status;
   absl::StatusOr<const float *> logits =
@@ -137,9 +194,8 @@ absl::Status Decoder::step(absl::Span<const int32_t> tokens) {
     // A row that rests runs its last token once more.
     positionInput[row] = static_cast<int32_t>(lengths[row] - 1);
   }
-  absl::Status status =
-      decodePorts.run(*executor, {viewOf(lastTokens, {rows, 1}),
-                                  viewOf(positionInput, {rows})});
+  absl::Status status = run(decodePorts, {viewOf(lastTokens, {rows, 1}),
+                                          viewOf(positionInput, {rows})});
   if (!status.ok())
     return status;
   absl::StatusOr<const float *> logits =
@@ -150,9 +206,10 @@ absl::Status Decoder::step(absl::Span<const int32_t> tokens) {
   return absl::OkStatus();
 }
 
-void Decoder::rewind(int64_t length) {
+absl::Status Decoder::rewind(int64_t length) {
   std::fill(lengths.begin(), lengths.end(), length);
   std::fill(lastTokens.begin(), lastTokens.end(), 0);
+  return growPages();
 }
 
 } // namespace t6

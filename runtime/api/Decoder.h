@@ -13,6 +13,7 @@
 #define T6_RUNTIME_API_DECODER_H
 
 #include "runtime/api/EntryPorts.h"
+#include "runtime/api/PageTable.h"
 #include "runtime/artifact/Artifact.h"
 #include "runtime/engine/Executor.h"
 
@@ -21,6 +22,7 @@
 #include "absl/types/span.h"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace t6 {
@@ -30,10 +32,11 @@ namespace t6 {
 ///
 /// Runs write whole rectangles: padding behind a row's last token lands in the
 /// cache at positions that the row has not reached, and is overwritten when it
-/// does; causality hides it until then. A row that rests meanwhile runs its
-/// last token once more, which changes nothing: states that hold only the last
-/// tokens of a row take what comes after `last` for padding, but not `last`
-/// itself.
+/// does; causality hides it until then. Of a cache in pages, rows own those
+/// that they have reached: padding lands there, or on the page of nobody. A row
+/// that rests meanwhile runs its last token once more, which changes nothing:
+/// states that hold only the last tokens of a row take what comes after `last`
+/// for padding, but not `last` itself.
 class Decoder {
 public:
   /// FailedPrecondition when `artifact` is not fit for generation.
@@ -65,11 +68,16 @@ public:
   /// Declares that every row has `length` tokens: those that the cache held
   /// there before, whatever came after. States that hold only the last tokens
   /// of a row do not go back: that is for measuring.
-  void rewind(int64_t length);
+  absl::Status rewind(int64_t length);
 
 private:
   Decoder(Executor &executor) : executor(&executor) {}
   absl::Status readLimits(const Artifact &artifact);
+  absl::Status readPages(const Artifact &artifact);
+  /// Runs an entry on `inputs` and, where there is one, the table of pages.
+  absl::Status run(const EntryPorts &ports, std::vector<TensorView> inputs);
+  /// Lends each row the pages of its length.
+  absl::Status growPages();
   absl::Status runChunk(absl::Span<const absl::Span<const int32_t>> prompts,
                         std::vector<int64_t> &done, int64_t size);
 
@@ -80,6 +88,8 @@ private:
   int64_t limit = 0;
   int64_t vocab = 0;
   int64_t chunk = 0;
+  std::optional<PageTable> pages;
+  int64_t pageSlots = 0; ///< Pages of a row, at most.
   std::vector<int64_t> lengths;
   std::vector<int32_t> lastTokens;
   /// Inputs of a run, [rows, n] and [rows].

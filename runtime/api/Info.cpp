@@ -186,6 +186,7 @@ static Json infoJson(const Artifact &artifact, const t6_info_options &options) {
                      {"batch", compiled.batch},
                      {"max_length", compiled.maxLength},
                      {"prefill_chunk", compiled.prefillChunk},
+                     {"page_tokens", compiled.pageTokens},
                      {"dtype", dtypeName(compiled.dtype)}};
   json["cpu"] = {{"name", program.cpu.name},
                  {"vector_bits", program.cpu.vectorBits},

@@ -93,7 +93,7 @@ t6_status *t6_measure(t6_model *model, int32_t generate, int64_t depth,
   // What is in the cache does not change how long it takes to read.
   if (filled != depth)
     T6_RETURN_IF_ERROR(model->executor->fillState(/*seed=*/depth));
-  decoder->rewind(depth);
+  T6_RETURN_IF_ERROR(decoder->rewind(depth));
   auto start = std::chrono::steady_clock::now();
   T6_RETURN_IF_ERROR(generate ? appendSingly(*model, *decoder, tokens)
                               : appendPrompt(*model, *decoder, tokens));

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "runtime/api/EntryPorts.h"
 #include "runtime/api/Model.h"
 #include "runtime/api/Status.h"
 #include "runtime/io/Safetensors.h"
@@ -11,16 +12,39 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <utility>
 #include <vector>
 
 using namespace t6;
 
+/// Gives the entry of a cache in pages a table where the caller has none: each
+/// row has pages of its own, in order. `table` is the memory of it.
+static void addPages(const Program &program, absl::string_view entry,
+                     std::map<std::string, TensorView> &inputs,
+                     std::vector<int32_t> &table) {
+  int index = program.findEntry(entry);
+  if (index < 0 || program.options.pageTokens == 0 || inputs.count("pages"))
+    return;
+  for (const Port &port : program.entries[index].inputs) {
+    const Buffer &buffer = program.buffers[port.buffer];
+    if (port.name != "pages" || buffer.shape.size() != 2 ||
+        !buffer.shape[0].isStatic() || !buffer.shape[1].isStatic())
+      continue;
+    int64_t rows = buffer.shape[0].value, slots = buffer.shape[1].value;
+    table.resize(rows * slots);
+    std::iota(table.begin(), table.end(), 0);
+    inputs["pages"] = viewOf(table, {rows, slots});
+  }
+}
+
 static absl::Status runEntry(t6_model &model, absl::string_view entry,
-                             const std::map<std::string, TensorView> &inputs,
+                             std::map<std::string, TensorView> inputs,
                              std::map<std::string, TensorView> &outputs) {
   if (model.takeCancel())
     return absl::CancelledError("the run was interrupted");
+  std::vector<int32_t> table;
+  addPages(model.program(), entry, inputs, table);
   absl::Status status = model.executor->run(entry, inputs, &outputs);
   if (status.ok())
     model.hasOutputs[model.program().findEntry(entry)] = true;

@@ -184,6 +184,7 @@ struct CompileOptions {
   int64_t batch = 1;
   int64_t maxLength = 0;
   int64_t prefillChunk = 0;
+  int64_t pageTokens = 0; ///< Of the cache; 0: each row is one piece.
   DType dtype = DType::F32;
 };
 

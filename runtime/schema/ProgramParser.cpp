@@ -82,6 +82,8 @@ void ProgramParser::parseOptions(const JsonPlace &place) {
   options.batch = place["batch"].integer(1, kMaxCount);
   options.maxLength = place["max_length"].integer(0, kMaxCount);
   options.prefillChunk = place["prefill_chunk"].integer(0, kMaxCount);
+  if (place.has("page_tokens"))
+    options.pageTokens = place["page_tokens"].integer(0, kMaxCount);
   options.dtype = parseElementType(place["dtype"]);
 }
 

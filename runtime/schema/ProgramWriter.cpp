@@ -144,6 +144,7 @@ static Json headerToJson(const Program &program) {
             {"batch", options.batch},
             {"max_length", options.maxLength},
             {"prefill_chunk", options.prefillChunk},
+            {"page_tokens", options.pageTokens},
             {"dtype", typeName(options.dtype)}}},
           {"cpu",
            {{"name", program.cpu.name},

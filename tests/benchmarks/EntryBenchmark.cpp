@@ -21,10 +21,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <numeric>
+#include <random>
 #include <vector>
 
 using namespace t6;
@@ -121,8 +124,8 @@ double multiplyAddPeak(ThreadPool &pool) {
   return best;
 }
 
-/// An input of the entry's shape: positions where told, small numbers
-/// elsewhere.
+/// An input of the entry's shape: positions where told, each page once and in
+/// no order, small numbers elsewhere.
 struct Input {
   std::vector<char> bytes;
   TensorView view;
@@ -141,6 +144,10 @@ Input makeInput(ThreadPool &pool, const Buffer &buffer, absl::string_view name,
   if (buffer.dtype == DType::I32) {
     auto *values = reinterpret_cast<int32_t *>(input.bytes.data());
     std::fill_n(values, elements, name == "positions" ? position : 0);
+    if (name == "pages") {
+      std::iota(values, values + elements, 0);
+      std::shuffle(values, values + elements, std::mt19937(seed));
+    }
   } else {
     fillUniform(pool, buffer.dtype, input.bytes.data(), elements, seed, 0.25);
   }

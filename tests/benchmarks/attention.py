@@ -9,6 +9,7 @@ is the longer of bytes over bandwidth and FLOPs over the peak of f32 multiply-ad
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,18 @@ exec.entry @decode scalars ["m"] maxima [{m}] {{
   exec.store %o, @decode.o : tensor<1x1x{h}x64xf32>
 }}
 """
+
+PAGE = 64
+
+
+def paged(template):
+    """The same over pools of pages, which a table finds."""
+    template = re.sub(r"tensor<1x\{m\}x", f"tensor<{{pages}}x{PAGE}x", template)
+    template = re.sub(r"(cache_read \S+) : (\S+)", r"\1 pages %pages : \2, tensor<1x{slots}xi32>", template)
+    table = "exec.buffer input @decode.pages : tensor<1x{slots}xi32> {{range = array<i64: 0, {pages}>}}\n"
+    load = "^bb0(%m: index):\n  %pages = exec.load @decode.pages : tensor<1x{slots}xi32>\n"
+    return table + template.lstrip().replace("^bb0(%m: index):\n", load)
+
 
 MHA = """
 exec.buffer input @decode.positions : tensor<1xi32> {{range = array<i64: 0, {m}>}}
@@ -80,15 +93,17 @@ class Benchmark:
     def __init__(self, tpa_opt, entry_benchmark, folder):
         self.tpa_opt, self.entry_benchmark, self.folder = tpa_opt, entry_benchmark, folder
 
-    def compile(self, text, *flags):
+    def compile(self, text, *flags, name="attention"):
         source = pathlib.Path(self.folder, "attention.mlir")
         source.write_text(text)
-        artifact = str(source.with_suffix(".t6x"))
+        artifact = str(pathlib.Path(self.folder, name + ".t6x"))
         subprocess.run([self.tpa_opt, source, "-o", artifact, *flags], check=True)
         return artifact
 
-    def attention(self, template, heads, dtype, keys, *flags):
-        return self.compile(template.format(m=keys, h=heads, t=dtype), "--compile-from=entries", *flags)
+    def attention(self, template, heads, dtype, keys, *flags, name="attention"):
+        slots = keys // PAGE
+        text = template.format(m=keys, h=heads, t=dtype, slots=slots, pages=slots + 1)
+        return self.compile(text, "--compile-from=entries", *flags, name=name)
 
     def measure(self, artifact, position, threads):
         out = subprocess.run([self.entry_benchmark, artifact, "decode", str(position), str(threads), "15"],
@@ -121,6 +136,19 @@ def forms(bench, keys):
     print(f"| fused against the einsum chain of the same compiler, f32, {half} keys | {unfused / fused:.2f} x |")
 
 
+def pages(bench, keys):
+    """Pages in no order against one piece a row, in turn."""
+    print(f"\nTPA, H = 34, over {keys} cold keys: ns a key\n")
+    print(f"| cache | threads | one piece | scattered pages of {PAGE} tokens | ratio |\n| --- | ---: | ---: | ---: | ---: |")
+    for dtype in "f32", "bf16":
+        artifacts = [bench.attention(TPA, 34, dtype, keys, name="whole"),
+                     bench.attention(paged(TPA), 34, dtype, keys, name="paged")]
+        for threads in 1, 2:
+            rounds = [[bench.measure(artifact, keys - 1, threads)["seconds"] for artifact in artifacts] for _ in range(3)]
+            whole, scattered = (min(times) / keys * 1e9 for times in zip(*rounds))
+            print(f"| {dtype} | {threads} | {whole:.1f} | {scattered:.1f} | {scattered / whole:.2f} x |", flush=True)
+
+
 def lengths(bench):
     """One artifact, its cache filled to other lengths: time should be linear in them, without a cliff."""
     print("\nTPA, H = 34: ns a key, over how many keys there are; short caches stay in the processor's\n")
@@ -147,6 +175,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         bench = Benchmark(*sys.argv[1:3], folder)
         forms(bench, keys)
+        pages(bench, keys)
         lengths(bench)
         compile_times(bench)
 

@@ -76,6 +76,16 @@ succeed "$t6" generate again.t6x "${weights[@]}" --tokens "5,17,9,$(cut -d, -f1-
 [[ $(cat "$log/out") == "$(cut -d, -f5- greedy)" ]] || fail "continuing the continuation goes elsewhere"
 succeed "${prompt[@]}" --seed 1 --max-tokens -1
 errors 'stopped at the maximum length, 64 tokens'
+# Where the cache is in pages nothing else changes. Rows of 40 tokens and more take two, in turn.
+succeed "$tpa_opt" "$tiny/config.json" --batch=2 --page-tokens=32 --strip -o paged.t6x
+succeed "$t6" info paged.t6x
+output 'in pages of 32 tokens'
+two=("${weights[@]}" --tokens 5,17,9 --tokens "$(seq -s, 1 30)" --max-tokens 40 --seed 1)
+succeed "$t6" generate tiny.t6x "${two[@]}"
+cp "$log/out" whole
+succeed "$t6" generate paged.t6x "${two[@]}"
+cmp -s "$log/out" whole || fail "pages change what is generated"
+succeed "$t6" bench paged.t6x --random-weights -p 8 -n 2 -d 0,40
 text=("$t6" generate nano.t6x --random-weights --tokenizer bytes --prompt "Once upon a time" -n 20 --seed 3)
 succeed "${text[@]}"
 cp "$log/out" text

@@ -3,7 +3,7 @@
 A case is run at once by the entry `loss`, and in chunks of `prefill` followed by `decode`, with rows of
 different lengths. What `t6 info` says of the cache must be what the table in the functions' README says.
 
-usage: family_test.py <tpa-opt> <t6> <session> <part>, one of CASES, long, special_cases or trees
+usage: family_test.py <tpa-opt> <t6> <session> <part>, one of CASES, long, pages, special_cases or trees
 """
 
 import json
@@ -150,12 +150,12 @@ class Family(unittest.TestCase):
     programs = None
     session_program = part = ""
 
-    def compile(self, name, variant, s, layers, context, *flags):
+    def compile(self, name, variant, s, layers, context, *flags, tied=True):
         listed = ", ".join(f"{size} = {value}" for size, value in s.items() if size != "C")
         source = pathlib.Path(self.programs.path(f"{name}.mlir"))
         source.write_text(f"t6.model @{name} uses @{variant} {{\n  vocab = {VOCAB}, layers = {layers}, width = {s['C']}, "
                           f"ffn = {FFN}, context_length = {context}, norm_eps = 1.0e-5 : f64,\n"
-                          f"  sizes = {{{listed}}}}}\n")
+                          f"  tied = {str(tied).lower()}, sizes = {{{listed}}}}}\n")
         return self.programs.compile(source, *flags)
 
     def open(self, artifact, weights):
@@ -175,9 +175,9 @@ class Family(unittest.TestCase):
         self.agrees(logits, expected, "loss")
         return logits
 
-    def check_steps(self, session, tokens, lengths, decoded, chunk, expected):
-        """Prompts in chunks, then tokens one by one; a row that has ended repeats its last token."""
-        rows = range(len(lengths))
+    def check_steps(self, session, tokens, lengths, decoded, chunk, expected, **more):
+        """Prompts in chunks, then tokens one by one; a row that has ended repeats its last token. All logits."""
+        rows, steps = range(len(lengths)), []
         prompt = [max(length - decoded, 1) for length in lengths]
         done = [0] * len(lengths)
         padded = np.concatenate([tokens, np.zeros((len(lengths), chunk), np.int32)], 1)
@@ -187,13 +187,16 @@ class Family(unittest.TestCase):
             at = [done[r] if taken[r] else prompt[r] - 1 for r in rows]
             last = [max(taken[r], 1) - 1 for r in rows]
             logits = session.run("prefill", tokens=np.stack([padded[r, at[r] : at[r] + n] for r in rows]),
-                                 positions=at, last=last)
+                                 positions=at, last=last, **more)
             self.agrees(logits, np.stack([expected[r, at[r] + last[r]] for r in rows]), f"prefill at {at}")
+            steps.append(logits)
             done = [done[r] + taken[r] for r in rows]
         for step in range(max(length - p for length, p in zip(lengths, prompt))):
             at = [min(prompt[r] + step, lengths[r] - 1) for r in rows]
-            logits = session.run("decode", tokens=[[tokens[r, at[r]]] for r in rows], positions=at)
+            logits = session.run("decode", tokens=[[tokens[r, at[r]]] for r in rows], positions=at, **more)
             self.agrees(logits, np.stack([expected[r, at[r]] for r in rows]), f"decode at {at}")
+            steps.append(logits)
+        return np.stack(steps)
 
     def check_case(self, variant, batch, s, lengths, decoded, cached=None, layers=2, chunk=7, flags=()):
         rng = np.random.default_rng(seed_of(variant, batch, s))
@@ -269,6 +272,61 @@ class Family(unittest.TestCase):
         self.check_trees("gqa", {"G": 2, "J": 3, "D": 16, "C": 48}, 1, [33, 17])
         self.check_trees("mla", {"H": 5, "D": 24, "P": 8, "E": 16, "L": 12, "L_Q": 20, "C": 40}, 7, [40, 1, 17])
 
+    def check_pages(self, variant, s, lengths, decoded, page, same_bits, *flags, poisoned=True):
+        """A cache in scattered pages against one piece a row. Poisoned: all pages are full of NaN at first."""
+        batch, chunk, layers = len(lengths), 7, 2
+        rng = np.random.default_rng(seed_of(variant, s, page))
+        weights = random_weights(variant, s, layers, rng)
+        poison = VOCAB - 1
+        tokens = rng.integers(0, poison, (batch, max(lengths))).astype(np.int32)
+        expected = attention_reference.forward(variant, s, layers, weights, tokens)
+        weights["lm_head.weight"] = weights["transformer.wte.weight"].copy()
+        weights["transformer.wte.weight"][poison] = np.nan
+        most = max(lengths) + chunk
+        flags = (f"--batch={batch}", f"--prefill-chunk={chunk}", "--entries=prefill,decode", "--strip", *flags)
+        whole = self.compile(f"{variant}_whole", variant, s, layers, most, *flags, tied=False)
+        paged = self.compile(f"{variant}_{page}", variant, s, layers, most, f"--page-tokens={page}", *flags,
+                             tied=False)
+        with self.open(whole, weights) as session:
+            reference = self.check_steps(session, tokens, lengths, decoded, chunk, expected)
+        slots = -(-most // page)
+        spare = batch * slots
+        order = iter(rng.permutation(spare))
+        table = np.full((batch, slots), spare, np.int32)
+        for slot in range(slots):
+            for row, length in enumerate(lengths):
+                if slot * page < length:
+                    table[row, slot] = next(order)
+        with self.open(paged, weights) as session:
+            for number in range(spare + 1 if poisoned else 0):
+                for at in range(0, page, chunk):
+                    n = min(chunk, page - at)
+                    logits = session.run("prefill", tokens=np.full((batch, n), poison), positions=[at] * batch,
+                                         last=[n - 1] * batch, pages=np.full_like(table, number))
+                    self.assertTrue(np.isnan(logits).all())
+            steps = self.check_steps(session, tokens, lengths, decoded, chunk, expected, pages=table)
+        # Who gives no table has the pages in order.
+        with self.open(paged, weights) as session:
+            in_order = self.check_steps(session, tokens, lengths, decoded, chunk, expected)
+        np.testing.assert_array_equal(steps, in_order)
+        if same_bits:
+            np.testing.assert_array_equal(steps, reference)
+        info = json.loads(subprocess.check_output([self.programs.t6, "info", paged, "--json"]))
+        self.assertEqual(info["options"]["page_tokens"], page)
+
+    def test_pages(self):
+        product = sizes(5, 24, (4, 3, 1), 72)
+        # A page of fewer tokens than a block has smaller blocks, whose sums round otherwise.
+        for page, same_bits in [(16, False), (64, True)]:
+            with self.subTest(page=page):
+                self.check_pages("tpa", product, [70, 1, 33], 11, page, same_bits)
+                # Where a window begins is no multiple of a block.
+                self.check_pages("tpa_window", sizes(5, 24, (3, 2, 2), 56), [150, 64, 1], 20, page, False)
+        self.check_pages("mla", {"H": 5, "D": 24, "P": 8, "E": 16, "L": 12, "L_Q": 20, "C": 40}, [64, 1, 81], 9, 16, False)
+        self.check_pages("gqa", {"G": 2, "J": 3, "D": 16, "C": 48}, [65, 17, 1], 6, 32, True)
+        # Einsums read all rows up to the longest, and weigh by zero what is not there: it must be a number.
+        self.check_pages("tpa", product, [70, 1, 33], 11, 16, True, "--fuse=off", poisoned=False)
+
     def check_special_case(self, direct, s, groups):
         """Heads as tensor products whose head factors are constant: head h reads the group that it is in."""
         heads, per_group = groups * s.get("J", 1), s.get("J", 1)
@@ -328,7 +386,7 @@ class Family(unittest.TestCase):
 if __name__ == "__main__":
     tpa_opt, t6, Family.session_program, Family.part = sys.argv[1:]
     Family.programs = programs.Programs(tpa_opt, t6)
-    tests = {"long": ["long", "unfused"], "special_cases": ["special_cases", "table"], "trees": ["trees"],
-             "shifts": ["cases", "reuse"]}
+    tests = {"long": ["long", "unfused"], "pages": ["pages"],
+             "special_cases": ["special_cases", "table"], "trees": ["trees"], "shifts": ["cases", "reuse"]}
     chosen = tests.get(Family.part, ["cases"])
     unittest.main(argv=[sys.argv[0], *(f"Family.test_{test}" for test in chosen)], verbosity=2)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # A compilation that stops after any phase, prints the IR and goes on from the text computes the same bits.
-#   phase_round_trip_test.sh <tpa-opt> <t6> <case> <dtype>
+#   phase_round_trip_test.sh <tpa-opt> <t6> <case> <dtype> [flag of tpa-opt]...
 set -euo pipefail
 
 tpa_opt=$PWD/$1
@@ -8,6 +8,7 @@ t6=$PWD/$2
 here=$PWD/tests/end_to_end
 data=$PWD/tests/data/$3
 dtype=$4
+more=("${@:5}")
 cd "$TEST_TMPDIR"
 
 # The list that the compiler itself gives.
@@ -31,7 +32,7 @@ with open(sys.argv[1] + ".parts", "wb") as out:
         out.write(archive.read(name))' "$1"
 }
 
-flags=(--batch=2 "--dtype=$dtype" --max-length=48 --prefill-chunk=24)
+flags=(--batch=2 "--dtype=$dtype" --max-length=48 --prefill-chunk=24 "${more[@]}")
 "$tpa_opt" "$data/config.json" "${flags[@]}" -o whole.t6x
 "$tpa_opt" "$data/config.json" "${flags[@]}" --entries=loss -o direct.t6x
 outputs direct.t6x

@@ -91,10 +91,13 @@ void InfoCommand::printModel(const Json &info) const {
       {"limits", "batch " + text(options["batch"]) + ", maximum length " +
                      text(options["max_length"]) + ", prefill chunk " +
                      text(options["prefill_chunk"])},
-      {"cache", bytesText(number(about["cache_bytes_per_token"])) +
-                    " a token and row, " +
-                    bytesText(number(info["buffers"]["state"]["bytes"])) +
-                    " in all"},
+      {"cache",
+       bytesText(number(about["cache_bytes_per_token"])) +
+           " a token and row, " +
+           bytesText(number(info["buffers"]["state"]["bytes"])) + " in all" +
+           (number(options["page_tokens"]) > 0
+                ? ", in pages of " + text(options["page_tokens"]) + " tokens"
+                : "")},
       {"reference", info["has_reference"].get<bool>()
                         ? "yes: t6 check can be run"
                         : "none"}};

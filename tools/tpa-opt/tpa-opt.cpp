@@ -53,6 +53,10 @@ static cl::opt<int64_t> verifyTokens(
         "Tokens of a row in one verify run, which scores a tree of guesses "
         "(default: no such entry)"),
     cl::init(0), cl::cat(category));
+static cl::opt<int64_t> pageTokens(
+    "page-tokens",
+    cl::desc("Tokens of a page of the cache (default: each row in one piece)"),
+    cl::init(0), cl::cat(category));
 static cl::opt<std::string> dtype("dtype",
                                   cl::desc("Weights and cache: f32 or bf16"),
                                   cl::init("f32"), cl::cat(category));
@@ -195,6 +199,13 @@ static LogicalResult checkOptions() {
          " is not from 0 to 64: a token's ancestors are 64 bits");
     return failure();
   }
+  if (pageTokens != 0 && (pageTokens < 16 || pageTokens > most ||
+                          !llvm::isPowerOf2_64(pageTokens))) {
+    fail("--page-tokens=" + llvm::Twine(pageTokens) +
+         " is no power of two from 16 to " + llvm::Twine(most) +
+         ". HINT: use --page-tokens=64, or 0 to keep each row in one piece");
+    return failure();
+  }
   if (llvm::is_contained(entries, "verify") && verifyTokens == 0) {
     fail("--entries=verify needs the number of tokens. HINT: add "
          "--verify-tokens=8");
@@ -206,10 +217,11 @@ static LogicalResult checkOptions() {
 /// Refuses options of a compilation where none was asked for.
 static LogicalResult checkNothingIgnored() {
   const cl::Option *options[] = {
-      &target,       &cpuName,      &batch,        &maxLength,
-      &prefillChunk, &verifyTokens, &dtype,        std::addressof(entries),
-      &weights,      &compileFrom,  &checkKernels, &fuse,
-      &strip};
+      &target,     &cpuName,      &batch,
+      &maxLength,  &prefillChunk, &verifyTokens,
+      &pageTokens, &dtype,        std::addressof(entries),
+      &weights,    &compileFrom,  &checkKernels,
+      &fuse,       &strip};
   for (const cl::Option *option : options)
     if (option->getNumOccurrences() > 0) {
       fail("--" + option->ArgStr +
@@ -258,11 +270,17 @@ parseCompilation(StringRef output) {
     fail(error);
     return failure();
   }
-  compilation.options = {batch,        maxLength,
-                         prefillChunk, verifyTokens,
-                         dtype,        weights == "int8" ? "int8" : "",
-                         entries,      fuse == Switch::On,
-                         checkKernels, *cpu};
+  compilation.options = {batch,
+                         maxLength,
+                         prefillChunk,
+                         verifyTokens,
+                         pageTokens,
+                         dtype,
+                         weights == "int8" ? "int8" : "",
+                         entries,
+                         fuse == Switch::On,
+                         checkKernels,
+                         *cpu};
   return std::optional<Compilation>(compilation);
 }
 

@@ -29,14 +29,14 @@ using namespace tpa;
 using namespace tpa::cpu;
 
 FailureOr<OpFoldResult> StreamLowering::sizeOfLabel(char label) {
-  Value dynamic;
-  for (auto [term, input] : llvm::zip_equal(terms, stream.getInputs())) {
-    size_t at = term.find(label);
-    if (at == std::string::npos)
+  Value dynamic = label == 'm' ? stream.getLength() : Value();
+  for (auto [i, input] : llvm::enumerate(stream.getInputs())) {
+    size_t at = terms[i].find(label);
+    if (at == std::string::npos || dynamic)
       continue;
-    auto type = cast<MemRefType>(input.getType());
-    if (!type.isDynamicDim(at))
-      return OpFoldResult(b.getIndexAttr(type.getDimSize(at)));
+    SmallVector<int64_t> shape = stream.labelShape(i);
+    if (!ShapedType::isDynamic(shape[at]))
+      return OpFoldResult(b.getIndexAttr(shape[at]));
     dynamic = sizeOf(input, at);
   }
   if (!dynamic)

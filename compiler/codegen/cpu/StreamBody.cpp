@@ -286,14 +286,13 @@ void StreamLowering::emitSoftmax(OnlineSoftmaxOp op) {
 void StreamLowering::block() {
   Block &body = stream.getBody().front();
   memory.clear();
-  for (auto [term, input, argument] :
-       llvm::zip_equal(terms, stream.getInputs(), body.getArguments())) {
-    labels[argument] = term;
+  for (auto [i, argument] : llvm::enumerate(body.getArguments())) {
+    labels[argument] = terms[i];
     bool isRead = llvm::any_of(argument.getUsers(), [](Operation *user) {
       return !isa<tensor::ExtractOp>(user);
     });
     if (isRead)
-      memory[argument] = view(input, term, /*isOut=*/false);
+      memory[argument] = inputBlock(i);
   }
   unsigned carried = stream.getSoftmax() ? 2 : 0;
   auto yielded = cast<YieldOp>(body.getTerminator()).getValues();

@@ -113,8 +113,10 @@ std::pair<Value, Value> StreamLowering::keyBounds() {
         continue;
       }
       first = arith::AddIOp::create(b, loc, first, ranges['n'].begin);
-      // A single query sees the keys within its bounds, all of them.
-      if (getConstantIntValue(ranges['n'].size) == 1)
+      // A single query sees the keys within its bounds, all of them; not where
+      // the first is that of a block on a page.
+      if (getConstantIntValue(ranges['n'].size) == 1 &&
+          (isUpper || !stream.getPages()))
         implied.insert(comparison);
       if (isUpper) {
         Value end =
@@ -128,6 +130,12 @@ std::pair<Value, Value> StreamLowering::keyBounds() {
       }
     }
   });
+  if (stream.getPages()) {
+    // `lower` is not negative.
+    Value block = constant(stream.getBlock());
+    Value within = arith::RemUIOp::create(b, loc, lower, block);
+    lower = arith::SubIOp::create(b, loc, lower, within);
+  }
   return {lower, arith::MaxSIOp::create(b, loc, upper, lower)};
 }
 

@@ -55,6 +55,7 @@ private:
 
   // Where values are: StreamMemory.cpp
   mlir::Value view(mlir::Value memref, llvm::StringRef labels, bool isOut);
+  mlir::Value inputBlock(unsigned input);
   mlir::Value scratch(mlir::Value value, llvm::StringRef labels);
   mlir::Value carry(unsigned out, llvm::StringRef labels);
   mlir::Value allocate(mlir::Value value, llvm::StringRef labels);

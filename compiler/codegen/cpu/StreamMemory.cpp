@@ -44,6 +44,26 @@ Value StreamLowering::view(Value memref, StringRef labels, bool isOut) {
                                    strides);
 }
 
+/// The block's part of an input. Blocks start at multiples of their size, so
+/// that one lies on a single page.
+Value StreamLowering::inputBlock(unsigned input) {
+  Value memref = stream.getInputs()[input];
+  if (!stream.isPaged(input))
+    return view(memref, terms[input], /*isOut=*/false);
+  Range row = ranges['b'], keys = ranges['m'];
+  Value tokens = constant(cast<MemRefType>(memref.getType()).getDimSize(1));
+  Value slot = arith::DivUIOp::create(b, loc, keys.begin, tokens);
+  Value page = memref::LoadOp::create(b, loc, stream.getPages(),
+                                      ValueRange{row.begin, slot});
+  ranges['b'].begin =
+      arith::IndexCastOp::create(b, loc, b.getIndexType(), page);
+  ranges['m'].begin = arith::RemUIOp::create(b, loc, keys.begin, tokens);
+  Value part = view(memref, terms[input], /*isOut=*/false);
+  ranges['b'] = row;
+  ranges['m'] = keys;
+  return part;
+}
+
 /// A fresh view of the block's part of a value's scratch memory.
 Value StreamLowering::scratch(Value value, StringRef labels) {
   Value &buffer = buffers[value];
@@ -125,14 +145,12 @@ SmallVector<Value> StreamLowering::nextBlocks() {
                                         behind, asValue(*sizeOfLabel('m')));
   ranges['m'].begin =
       arith::SelectOp::create(b, loc, isThere, ahead, here.begin);
-  for (auto [term, input, argument] :
-       llvm::zip_equal(terms, stream.getInputs(),
-                       stream.getBody().front().getArguments())) {
-    // Rows of a batch are one piece of memory from the keys on.
-    if (!memory.lookup(argument) || !StringRef(term).starts_with("bm"))
+  for (auto [i, argument] :
+       llvm::enumerate(stream.getBody().front().getArguments())) {
+    // Rows of a batch, or pages, are one piece of memory from the keys on.
+    if (!memory.lookup(argument) || !StringRef(terms[i]).starts_with("bm"))
       continue;
-    auto part =
-        view(input, term, /*isOut=*/false).getDefiningOp<memref::SubViewOp>();
+    auto part = inputBlock(i).getDefiningOp<memref::SubViewOp>();
     SmallVector<int64_t> shape(part.getType().getShape().drop_front());
     auto type = cast<MemRefType>(memref::SubViewOp::inferRankReducedResultType(
         shape, part.getSourceType(), part.getMixedOffsets(),

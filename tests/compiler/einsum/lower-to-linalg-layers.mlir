@@ -130,6 +130,48 @@ func.func @cache_append(%cache: tensor<3x64x8xbf16>, %x: tensor<3x?x8xf32>, %pos
   return %y : tensor<3x64x8xbf16>
 }
 
+// A row's tokens are gathered from the pages that the table gives it.
+// CHECK-LABEL: @paged_read
+// CHECK-SAME: %[[POOL:.*]]: tensor<9x16x8xbf16>, %[[M:.*]]: index, %[[TABLE:.*]]: tensor<3x4xi32>
+// CHECK: %[[OUT:.*]] = tensor.empty(%[[M]]) : tensor<3x?x8xbf16>
+// CHECK: linalg.generic {{.*}} outs(%[[OUT]] :
+// CHECK: %[[ROW:.*]] = linalg.index 0
+// CHECK: %[[KEY:.*]] = linalg.index 1
+// CHECK: %[[D:.*]] = linalg.index 2
+// CHECK: %[[T:.*]] = arith.constant 16 : index
+// CHECK: %[[SLOT:.*]] = arith.divui %[[KEY]], %[[T]]
+// CHECK: %[[ENTRY:.*]] = tensor.extract %[[TABLE]][%[[ROW]], %[[SLOT]]]
+// CHECK: %[[PAGE:.*]] = arith.index_cast %[[ENTRY]]
+// CHECK: %[[IN:.*]] = arith.remui %[[KEY]], %[[T]]
+// CHECK: tensor.extract %[[POOL]][%[[PAGE]], %[[IN]], %[[D]]]
+func.func @paged_read(%pool: tensor<9x16x8xbf16>, %m: index, %table: tensor<3x4xi32>) -> tensor<3x?x8xbf16> {
+  %y = t6.cache_read %pool[%m] pages %table : tensor<9x16x8xbf16>, tensor<3x4xi32>
+  return %y : tensor<3x?x8xbf16>
+}
+
+// Each token goes to the page of its own position: a run may cross pages.
+// CHECK-LABEL: @paged_append
+// CHECK-SAME: %[[POOL:.*]]: tensor<9x16x8xbf16>, %[[X:.*]]: tensor<3x?x8xf32>, %[[POS:.*]]: tensor<3xi32>, %[[TABLE:.*]]: tensor<3x4xi32>
+// CHECK: scf.for %[[ROW:.*]] = %{{.*}} iter_args(%[[OUTER:.*]] = %[[POOL]])
+// CHECK: scf.for %[[N:.*]] = %{{.*}} iter_args(%[[C:.*]] = %[[OUTER]])
+// CHECK: %[[FROM:.*]] = tensor.extract_slice %[[X]][%[[ROW]], %[[N]], 0] [1, 1, 8] [1, 1, 1]
+// CHECK: %[[START:.*]] = tensor.extract %[[POS]][%[[ROW]]]
+// CHECK: %[[FIRST:.*]] = arith.index_cast %[[START]]
+// CHECK: %[[AT:.*]] = arith.addi %[[FIRST]], %[[N]]
+// CHECK: %[[T:.*]] = arith.constant 16 : index
+// CHECK: %[[SLOT:.*]] = arith.divui %[[AT]], %[[T]]
+// CHECK: %[[ENTRY:.*]] = tensor.extract %[[TABLE]][%[[ROW]], %[[SLOT]]]
+// CHECK: %[[PAGE:.*]] = arith.index_cast %[[ENTRY]]
+// CHECK: %[[IN:.*]] = arith.remui %[[AT]], %[[T]]
+// CHECK: %[[PLACE:.*]] = tensor.extract_slice %[[C]][%[[PAGE]], %[[IN]], 0] [1, 1, 8] [1, 1, 1]
+// CHECK: %[[NEW:.*]] = linalg.generic {{.*}} ins(%[[FROM]] :{{.*}}) outs(%[[PLACE]] :
+// CHECK: %[[UPDATED:.*]] = tensor.insert_slice %[[NEW]] into %[[C]][%[[PAGE]], %[[IN]], 0] [1, 1, 8] [1, 1, 1]
+// CHECK: scf.yield %[[UPDATED]]
+func.func @paged_append(%pool: tensor<9x16x8xbf16>, %x: tensor<3x?x8xf32>, %pos: tensor<3xi32>, %table: tensor<3x4xi32>) -> tensor<9x16x8xbf16> {
+  %y = t6.cache_append %pool, %x at %pos pages %table : tensor<9x16x8xbf16>, tensor<3x?x8xf32>, tensor<3xi32>, tensor<3x4xi32>
+  return %y : tensor<9x16x8xbf16>
+}
+
 // Sums of tensors become linalg too.
 // CHECK-LABEL: @residual
 // CHECK: linalg.generic

@@ -3,6 +3,11 @@
 // RUN: not tpa-opt %{ready} --t6-build-entries=entries=decode,train 2>&1 | FileCheck %s --check-prefix=ENTRY
 // RUN: not tpa-opt %{ready} --t6-build-entries=prefill-chunk=-8 2>&1 | FileCheck %s --check-prefix=CHUNK
 
+// RUN: not tpa-opt %{ready} --t6-build-entries=page-tokens=48 2>&1 | FileCheck %s --check-prefix=PAGE
+// RUN: not tpa-opt %{ready} --t6-build-entries=page-tokens=8 2>&1 | FileCheck %s --check-prefix=SMALL
+// PAGE: t6_nano.mlir:2:1: error: 't6.model' op cannot be compiled for pages of 48 tokens: a page has a power of two of them, 16 or more
+// SMALL: t6_nano.mlir:2:1: error: 't6.model' op cannot be compiled for pages of 8 tokens
+
 // ENTRY: t6_nano.mlir:2:1: error: 't6.model' op has no entry 'train': there are prefill, decode, verify and loss
 // RUN: not tpa-opt %{ready} --t6-build-entries=entries=verify 2>&1 | FileCheck %s --check-prefix=TOKENS
 // RUN: not tpa-opt %{ready} --t6-build-entries=verify-tokens=65 2>&1 | FileCheck %s --check-prefix=MANY

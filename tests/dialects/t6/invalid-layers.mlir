@@ -168,6 +168,62 @@ func.func @cache_append_c2_batch(%c: tensor<2x8x4xf32>, %x: tensor<2x1x4xf32>, %
 
 // -----
 
+func.func @cache_append_c2_paged(%c: tensor<5x8x4xf32>, %x: tensor<2x1x4xf32>, %pos: tensor<3xi32>, %t: tensor<2x2xi32>) {
+  // expected-error @below {{dimension 0 of positions is 3, but dimension 0 of x is 2}}
+  %y = t6.cache_append %c, %x at %pos pages %t : tensor<5x8x4xf32>, tensor<2x1x4xf32>, tensor<3xi32>, tensor<2x2xi32>
+  return
+}
+
+// -----
+
+func.func @cache_append_c1_paged(%c: tensor<5x8x4xf32>, %x: tensor<2x1x5xf32>, %pos: tensor<2xi32>, %t: tensor<2x2xi32>) {
+  // expected-error @below {{dimension 2 of x is 5, but dimension 2 of cache is 4}}
+  %y = t6.cache_append %c, %x at %pos pages %t : tensor<5x8x4xf32>, tensor<2x1x5xf32>, tensor<2xi32>, tensor<2x2xi32>
+  return
+}
+
+// -----
+
+func.func @cache_append_c3_rank(%c: tensor<5x8x4xf32>, %x: tensor<2x1x4xf32>, %pos: tensor<2xi32>, %t: tensor<2xi32>) {
+  // expected-error @below {{pages must have rank 2, but is 'tensor<2xi32>'}}
+  %y = t6.cache_append %c, %x at %pos pages %t : tensor<5x8x4xf32>, tensor<2x1x4xf32>, tensor<2xi32>, tensor<2xi32>
+  return
+}
+
+// -----
+
+func.func @cache_append_c3_batch(%c: tensor<5x8x4xf32>, %x: tensor<2x1x4xf32>, %pos: tensor<2xi32>, %t: tensor<3x2xi32>) {
+  // expected-error @below {{dimension 0 of pages is 3, but dimension 0 of x is 2}}
+  %y = t6.cache_append %c, %x at %pos pages %t : tensor<5x8x4xf32>, tensor<2x1x4xf32>, tensor<2xi32>, tensor<3x2xi32>
+  return
+}
+
+// -----
+
+func.func @cache_append_c3_tokens(%c: tensor<5x12x4xf32>, %x: tensor<2x1x4xf32>, %pos: tensor<2xi32>, %t: tensor<2x2xi32>) {
+  // expected-error @below {{a page must have a power of two of tokens, but cache is 'tensor<5x12x4xf32>'}}
+  %y = t6.cache_append %c, %x at %pos pages %t : tensor<5x12x4xf32>, tensor<2x1x4xf32>, tensor<2xi32>, tensor<2x2xi32>
+  return
+}
+
+// -----
+
+func.func @cache_read_c2_rank(%c: tensor<5x8x4xf32>, %m: index, %t: tensor<2xi32>) {
+  // expected-error @below {{pages must have rank 2, but is 'tensor<2xi32>'}}
+  %y = t6.cache_read %c[%m] pages %t : tensor<5x8x4xf32>, tensor<2xi32>
+  return
+}
+
+// -----
+
+func.func @cache_read_c2_tokens(%c: tensor<5x?x4xf32>, %m: index, %t: tensor<2x2xi32>) {
+  // expected-error @below {{a page must have a power of two of tokens, but cache is 'tensor<5x?x4xf32>'}}
+  %y = t6.cache_read %c[%m] pages %t : tensor<5x?x4xf32>, tensor<2x2xi32>
+  return
+}
+
+// -----
+
 func.func @cache_read_c1(%c: tensor<2xf32>, %m: index) {
   // expected-error @below {{cache must have rank 2 or more, but is 'tensor<2xf32>'}}
   %y = t6.cache_read %c[%m] : tensor<2xf32>

@@ -88,6 +88,16 @@ func.func @ring(%ring: tensor<1x2x6xbf16>, %x: tensor<1x?x6xf32>, %pos: tensor<1
   return %s : tensor<1x2x6xbf16>
 }
 
+// CHECK-LABEL: @paged_cache
+func.func @paged_cache(%pool: tensor<17x64x2x64xbf16>, %x: tensor<1x?x2x64xf32>, %pos: tensor<1xi32>,
+                       %table: tensor<1x16xi32>, %m: index) -> tensor<1x?x2x64xbf16> {
+  // CHECK: t6.cache_append %{{.*}}, %{{.*}} at %{{.*}} pages %{{.*}} : tensor<17x64x2x64xbf16>, tensor<1x?x2x64xf32>, tensor<1xi32>, tensor<1x16xi32>
+  %c = t6.cache_append %pool, %x at %pos pages %table : tensor<17x64x2x64xbf16>, tensor<1x?x2x64xf32>, tensor<1xi32>, tensor<1x16xi32>
+  // CHECK: t6.cache_read %{{.*}}[%{{.*}}] pages %{{.*}} : tensor<17x64x2x64xbf16>, tensor<1x16xi32>
+  %k = t6.cache_read %c[%m] pages %table : tensor<17x64x2x64xbf16>, tensor<1x16xi32>
+  return %k : tensor<1x?x2x64xbf16>
+}
+
 // CHECK-LABEL: @adamw
 func.func @adamw(%p: tensor<64x?xf64>, %g: tensor<64x?xf64>, %m: tensor<64x?xf64>, %v: tensor<64x?xf64>,
                  %t: tensor<1xi32>, %lr: tensor<1xf32>, %s: tensor<1xf32>) -> tensor<64x?xf64> {

@@ -244,7 +244,7 @@ func.func @stream_c5(%x: tensor<4x?xf32>, %o: tensor<1x4xf32>) {
 
 func.func @stream_c6(%x: tensor<4x?xf32>, %o: tensor<1x4xf32>) {
   // expected-error @below {{'tpa.stream' op has 0 results for 1 outs}}
-  "tpa.stream"(%x, %o) <{equation = "nm->n", block = 8 : i64, splits = 1 : i64, operandSegmentSizes = array<i32: 1, 1>}> ({
+  "tpa.stream"(%x, %o) <{equation = "nm->n", block = 8 : i64, splits = 1 : i64, operandSegmentSizes = array<i32: 1, 0, 0, 1>}> ({
   ^bb0(%b: tensor<4x?xf32>):
     %s = tpa.einsum "nm->n"(%b) : tensor<4x?xf32>
     tpa.yield %s : tensor<4xf32>
@@ -294,5 +294,109 @@ func.func @merge_c2_parts(%r: tensor<2x4xf32>, %v: tensor<3x4x8xf32>) {
 func.func @merge_c2_sizes(%r: tensor<2x4xf32>, %v: tensor<2x5x8xf32>) {
   // expected-error @below {{label 'n' has size 4 in one operand and 5 in another}}
   %o = tpa.merge "n,n,ne->ne"(%r, %r, %v) : tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x5x8xf32>
+  return
+}
+
+// -----
+
+func.func @stream_c7_rank(%x: tensor<2x1x8xf32>, %k: tensor<9x64x8xf32>, %t: tensor<8xi32>, %m: index, %z: tensor<1x2x1x8xf32>) {
+  // expected-error @below {{'tpa.stream' op pages must be a table of i32 of rank 2, but is 'tensor<8xi32>'}}
+  %s = tpa.stream "bnd,bmd->bnd"(%x, %k) pages(%t : tensor<8xi32>) length %m of [1] outs(%z) block 16 splits 1 {
+  ^bb0(%xi: tensor<2x1x8xf32>, %kj: tensor<2x?x8xf32>):
+    %l = tpa.einsum "bnd,bmd->bnm"(%xi, %kj) : tensor<2x1x8xf32>, tensor<2x?x8xf32>
+    %o = tpa.einsum "bnm,bmd->bnd"(%l, %kj) : tensor<2x1x?xf32>, tensor<2x?x8xf32>
+    tpa.yield %o : tensor<2x1x8xf32>
+  } : (tensor<2x1x8xf32>, tensor<9x64x8xf32>) -> (tensor<1x2x1x8xf32>)
+  return
+}
+
+// -----
+
+func.func @stream_c7_element(%x: tensor<2x1x8xf32>, %k: tensor<9x64x8xf32>, %t: tensor<2x4xi64>, %m: index, %z: tensor<1x2x1x8xf32>) {
+  // expected-error @below {{'tpa.stream' op pages must be a table of i32 of rank 2, but is 'tensor<2x4xi64>'}}
+  %s = tpa.stream "bnd,bmd->bnd"(%x, %k) pages(%t : tensor<2x4xi64>) length %m of [1] outs(%z) block 16 splits 1 {
+  ^bb0(%xi: tensor<2x1x8xf32>, %kj: tensor<2x?x8xf32>):
+    %l = tpa.einsum "bnd,bmd->bnm"(%xi, %kj) : tensor<2x1x8xf32>, tensor<2x?x8xf32>
+    %o = tpa.einsum "bnm,bmd->bnd"(%l, %kj) : tensor<2x1x?xf32>, tensor<2x?x8xf32>
+    tpa.yield %o : tensor<2x1x8xf32>
+  } : (tensor<2x1x8xf32>, tensor<9x64x8xf32>) -> (tensor<1x2x1x8xf32>)
+  return
+}
+
+// -----
+
+func.func @stream_c7_term(%x: tensor<2x1x8xf32>, %k: tensor<9x64x8xf32>, %t: tensor<2x4xi32>, %m: index, %z: tensor<1x2x1x8xf32>) {
+  // expected-error @below {{'tpa.stream' op operand 0 cannot be paged: there is none whose term starts with "bm"}}
+  %s = tpa.stream "bnd,bmd->bnd"(%x, %k) pages(%t : tensor<2x4xi32>) length %m of [0] outs(%z) block 16 splits 1 {
+  ^bb0(%xi: tensor<2x1x8xf32>, %kj: tensor<2x?x8xf32>):
+    %l = tpa.einsum "bnd,bmd->bnm"(%xi, %kj) : tensor<2x1x8xf32>, tensor<2x?x8xf32>
+    %o = tpa.einsum "bnm,bmd->bnd"(%l, %kj) : tensor<2x1x?xf32>, tensor<2x?x8xf32>
+    tpa.yield %o : tensor<2x1x8xf32>
+  } : (tensor<2x1x8xf32>, tensor<9x64x8xf32>) -> (tensor<1x2x1x8xf32>)
+  return
+}
+
+// -----
+
+func.func @stream_c7_operand(%x: tensor<2x1x8xf32>, %k: tensor<9x64x8xf32>, %t: tensor<2x4xi32>, %m: index, %z: tensor<1x2x1x8xf32>) {
+  // expected-error @below {{'tpa.stream' op operand 2 cannot be paged: there is none whose term starts with "bm"}}
+  %s = tpa.stream "bnd,bmd->bnd"(%x, %k) pages(%t : tensor<2x4xi32>) length %m of [2] outs(%z) block 16 splits 1 {
+  ^bb0(%xi: tensor<2x1x8xf32>, %kj: tensor<2x?x8xf32>):
+    %l = tpa.einsum "bnd,bmd->bnm"(%xi, %kj) : tensor<2x1x8xf32>, tensor<2x?x8xf32>
+    %o = tpa.einsum "bnm,bmd->bnd"(%l, %kj) : tensor<2x1x?xf32>, tensor<2x?x8xf32>
+    tpa.yield %o : tensor<2x1x8xf32>
+  } : (tensor<2x1x8xf32>, tensor<9x64x8xf32>) -> (tensor<1x2x1x8xf32>)
+  return
+}
+
+// -----
+
+func.func @stream_c7_block(%x: tensor<2x1x8xf32>, %k: tensor<9x64x8xf32>, %t: tensor<2x4xi32>, %m: index, %z: tensor<1x2x1x8xf32>) {
+  // expected-error @below {{'tpa.stream' op a block of 48 keys does not divide the pages of 'tensor<9x64x8xf32>'}}
+  %s = tpa.stream "bnd,bmd->bnd"(%x, %k) pages(%t : tensor<2x4xi32>) length %m of [1] outs(%z) block 48 splits 1 {
+  ^bb0(%xi: tensor<2x1x8xf32>, %kj: tensor<2x?x8xf32>):
+    %l = tpa.einsum "bnd,bmd->bnm"(%xi, %kj) : tensor<2x1x8xf32>, tensor<2x?x8xf32>
+    %o = tpa.einsum "bnm,bmd->bnd"(%l, %kj) : tensor<2x1x?xf32>, tensor<2x?x8xf32>
+    tpa.yield %o : tensor<2x1x8xf32>
+  } : (tensor<2x1x8xf32>, tensor<9x64x8xf32>) -> (tensor<1x2x1x8xf32>)
+  return
+}
+
+// -----
+
+func.func @stream_c7_static(%x: tensor<2x1x8xf32>, %k: tensor<9x?x8xf32>, %t: tensor<2x4xi32>, %m: index, %z: tensor<1x2x1x8xf32>) {
+  // expected-error @below {{'tpa.stream' op a block of 16 keys does not divide the pages of 'tensor<9x?x8xf32>'}}
+  %s = tpa.stream "bnd,bmd->bnd"(%x, %k) pages(%t : tensor<2x4xi32>) length %m of [1] outs(%z) block 16 splits 1 {
+  ^bb0(%xi: tensor<2x1x8xf32>, %kj: tensor<2x?x8xf32>):
+    %l = tpa.einsum "bnd,bmd->bnm"(%xi, %kj) : tensor<2x1x8xf32>, tensor<2x?x8xf32>
+    %o = tpa.einsum "bnm,bmd->bnd"(%l, %kj) : tensor<2x1x?xf32>, tensor<2x?x8xf32>
+    tpa.yield %o : tensor<2x1x8xf32>
+  } : (tensor<2x1x8xf32>, tensor<9x?x8xf32>) -> (tensor<1x2x1x8xf32>)
+  return
+}
+
+// -----
+
+func.func @stream_c2_batch(%x: tensor<2x1x8xf32>, %k: tensor<9x64x8xf32>, %t: tensor<3x4xi32>, %m: index, %z: tensor<1x2x1x8xf32>) {
+  // expected-error @below {{'tpa.stream' op label 'b' has size 2 in one operand and 3 in another}}
+  %s = tpa.stream "bnd,bmd->bnd"(%x, %k) pages(%t : tensor<3x4xi32>) length %m of [1] outs(%z) block 16 splits 1 {
+  ^bb0(%xi: tensor<2x1x8xf32>, %kj: tensor<2x?x8xf32>):
+    %l = tpa.einsum "bnd,bmd->bnm"(%xi, %kj) : tensor<2x1x8xf32>, tensor<2x?x8xf32>
+    %o = tpa.einsum "bnm,bmd->bnd"(%l, %kj) : tensor<2x1x?xf32>, tensor<2x?x8xf32>
+    tpa.yield %o : tensor<2x1x8xf32>
+  } : (tensor<2x1x8xf32>, tensor<9x64x8xf32>) -> (tensor<1x2x1x8xf32>)
+  return
+}
+
+// -----
+
+func.func @stream_c7_together(%x: tensor<2x1x8xf32>, %k: tensor<9x64x8xf32>, %z: tensor<1x2x1x8xf32>) {
+  // expected-error @below {{'tpa.stream' op needs pages, length and paged together}}
+  %s = tpa.stream "bnd,bmd->bnd"(%x, %k) outs(%z) block 16 splits 1 {
+  ^bb0(%xi: tensor<2x1x8xf32>, %kj: tensor<2x?x8xf32>):
+    %l = tpa.einsum "bnd,bmd->bnm"(%xi, %kj) : tensor<2x1x8xf32>, tensor<2x?x8xf32>
+    %o = tpa.einsum "bnm,bmd->bnd"(%l, %kj) : tensor<2x1x?xf32>, tensor<2x?x8xf32>
+    tpa.yield %o : tensor<2x1x8xf32>
+  } {paged = array<i64: 1>} : (tensor<2x1x8xf32>, tensor<9x64x8xf32>) -> (tensor<1x2x1x8xf32>)
   return
 }

@@ -189,3 +189,31 @@ func.func @heads(%m: index) attributes {exec.kernel} {
   } : (memref<1x4x?x3xf32>, memref<1x?x3x32xf32>) -> (memref<1x1x4x3x32xf32>)
   return
 }
+
+// -----
+
+// The page of a block is looked up once a block, and where its keys begin there.
+// CHECK-LABEL: func.func @paged
+// CHECK-SAME: (%[[M:.*]]: index, %[[WORKGROUP:.*]]: index)
+// CHECK: %[[POOL:.*]] = exec.binding 1 : memref<9x64x8xf32>
+// CHECK: %[[TABLE:.*]] = exec.binding 2 : memref<2x4xi32>
+// CHECK: %[[UPPER:.*]] = arith.maxsi %[[M]],
+// CHECK: scf.for %[[KEY:.*]] = %{{.*}} step %c16
+// CHECK: %[[SLOT:.*]] = arith.divui %[[KEY]], %c64
+// CHECK: %[[ENTRY:.*]] = memref.load %[[TABLE]][%{{.*}}, %[[SLOT]]]
+// CHECK: %[[PAGE:.*]] = arith.index_cast %[[ENTRY]]
+// CHECK: %[[PLACE:.*]] = arith.remui %[[KEY]], %c64
+// CHECK: memref.subview %[[POOL]][%[[PAGE]], %[[PLACE]], 0] [1, 16, 8]
+func.func @paged(%m: index) attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<2x1x8xf32>
+  %k = exec.binding 1 : memref<9x64x8xf32>
+  %t = exec.binding 2 : memref<2x4xi32>
+  %y = exec.binding 3 : memref<1x2x1x8xf32>
+  tpa.stream "bnd,bmd->bnd"(%x, %k) pages(%t : memref<2x4xi32>) length %m of [1] outs(%y) block 16 splits 1 {
+  ^bb0(%xi: tensor<2x1x8xf32>, %kj: tensor<2x?x8xf32>):
+    %l = tpa.einsum "bnd,bmd->bnm"(%xi, %kj) : tensor<2x1x8xf32>, tensor<2x?x8xf32>
+    %o = tpa.einsum "bnm,bmd->bnd"(%l, %kj) : tensor<2x1x?xf32>, tensor<2x?x8xf32>
+    tpa.yield %o : tensor<2x1x8xf32>
+  } : (memref<2x1x8xf32>, memref<9x64x8xf32>) -> (memref<1x2x1x8xf32>)
+  return
+}
