@@ -57,6 +57,10 @@ private:
     std::string scales; ///< the parameter whose scales these are, or empty
   };
 
+  /// Operands of the attention that tokens contribute to, each once, with the
+  /// term under which it is first read.
+  static llvm::SmallVector<std::pair<mlir::Value, std::string>>
+  streamedFactors(AttentionOp op);
   static bool hasCache(llvm::StringRef entry) { return entry != "loss"; }
   /// `n`, where the number of tokens of a run varies, and `m` with a cache.
   static llvm::SmallVector<llvm::StringRef> scalarsOf(llvm::StringRef entry);
