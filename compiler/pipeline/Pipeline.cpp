@@ -113,6 +113,7 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   vectorize.lanes = options.cpu.lanes();
   vectorize.registers = options.cpu.registers;
   vectorize.prefetchBytes = options.cpu.prefetchBytes();
+  vectorize.bf16Dot = options.cpu.has("avx512bf16");
   passes.addPass(cpu::createVectorizeKernels(vectorize));
   cleanUpKernels(passes);
   passes.addNestedPass<func::FuncOp>(createLoopInvariantCodeMotionPass());

@@ -210,6 +210,36 @@ static int64_t reductionSteps(const Nest &nest) {
   return steps;
 }
 
+/// Whether the body adds the product of two bf16 inputs to a sum, both of which
+/// have a whole number of vectors of them along `loop`.
+static bool sumsPairsAlong(const Nest &nest, unsigned loop, int64_t lanes) {
+  linalg::GenericOp root = nest.root;
+  const Extent &extent = nest.extents[loop];
+  if (!extent.isStatic() || extent.constant % (2 * lanes) != 0 ||
+      root.getNumDpsInputs() != 2)
+    return false;
+  auto isNarrow = [&](OpOperand *input) {
+    auto type = dyn_cast<MemRefType>(input->get().getType());
+    return type && type.getElementType().isBF16() &&
+           accessAlong(root.getMatchingIndexingMap(input), input->get(),
+                       loop) == Access::Contiguous;
+  };
+  Block *body = root.getBlock();
+  auto sum = body->getTerminator()->getOperand(0).getDefiningOp();
+  auto isWidened = [&](Value value, unsigned argument) {
+    auto widened = value.getDefiningOp<arith::ExtFOp>();
+    return widened && widened.getIn() == body->getArgument(argument);
+  };
+  auto product = llvm::find_if(sum->getOperands(), [](Value operand) {
+    return operand.getDefiningOp<arith::MulFOp>();
+  });
+  if (product == sum->operand_end() || body->getOperations().size() != 5)
+    return false;
+  auto factors = (*product).getDefiningOp()->getOperands();
+  return llvm::all_of(root.getDpsInputOperands(), isNarrow) &&
+         isWidened(factors[0], 0) && isWidened(factors[1], 1);
+}
+
 /// Sums of products along the lanes, written side by side: as many of them as
 /// there are lanes share one vector, and one store.
 static bool chooseGather(Nest &nest, const Target &target) {
@@ -228,6 +258,8 @@ static bool chooseGather(Nest &nest, const Target &target) {
             Access::Contiguous) {
       nest.gatherLoop = loop;
       nest.unroll[loop] = target.lanes;
+      nest.sumsPairs = target.bf16Dot &&
+                       sumsPairsAlong(nest, *nest.vectorLoop, target.lanes);
       return true;
     }
   return false;

@@ -26,6 +26,7 @@ struct Target {
   /// How far ahead to ask for what a single stream of memory will give; zero
   /// where the hardware does that better alone.
   int64_t prefetchBytes = 2048;
+  bool bf16Dot = false; ///< has a dot product of two bf16 pairs
 };
 
 /// The extent of a loop: a constant, or a scalar argument of the kernel.
@@ -53,6 +54,8 @@ struct Nest {
   /// Of a vector reduction: the parallel loop of which `lanes` sums at a time
   /// are gathered into one vector, where there is one.
   std::optional<unsigned> gatherLoop;
+  /// Of gathered sums: two products of bf16 a lane and step.
+  bool sumsPairs = false;
   llvm::SmallVector<int64_t> unroll; ///< per loop, 1 for reductions
   /// Sums per point that a vector reduction runs side by side: what it reads,
   /// it reads from front to back.

@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Dialect/X86Vector/X86VectorDialect.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -71,14 +72,20 @@ Value NestEmitter::constant(int64_t value) {
   return arith::ConstantIndexOp::create(b, loc, value);
 }
 
+/// `to - from`, where both are known.
+static std::optional<int64_t> constantDistance(Value from, Value to) {
+  std::optional<int64_t> low = getConstantIntValue(from),
+                         high = getConstantIntValue(to);
+  if (!low || !high)
+    return std::nullopt;
+  return *high - *low;
+}
+
 /// A loop of known single trip is no loop.
 void NestEmitter::loop(Value from, Value to, int64_t step,
                        function_ref<void(Value)> body) {
-  APInt low, high;
-  if (matchPattern(from, m_ConstantInt(&low)) &&
-      matchPattern(to, m_ConstantInt(&high))) {
-    int64_t trips =
-        (high.getSExtValue() - low.getSExtValue() + step - 1) / step;
+  if (std::optional<int64_t> distance = constantDistance(from, to)) {
+    int64_t trips = (*distance + step - 1) / step;
     if (trips <= 0)
       return;
     if (trips == 1)
@@ -160,8 +167,33 @@ void NestEmitter::emitVectorParallel(unsigned index) {
   Value vectors = wholeSteps(b, loc, whole, to, lanes);
   if (nest.unroll[index] > 1)
     run(whole, vectors, 1);
-  // Fewer points than lanes are left: none, or one masked step.
-  loop(vectors, to, lanes, [&](Value at) {
+  emitRest(index, vectors);
+  current.vectorLoop.reset();
+  current.lanes = 1;
+}
+
+/// The points from `from` on, fewer than lanes: none, one or two steps of fewer
+/// lanes, or one under a mask.
+void NestEmitter::emitRest(unsigned index, Value from) {
+  static constexpr int64_t mostSteps = 2;
+  Value to = upper[index];
+  if (std::optional<int64_t> rest = constantDistance(from, to);
+      rest && llvm::popcount(uint64_t(*rest)) <= mostSteps) {
+    int64_t done = 0;
+    for (int64_t width = lanes / 2; width > 0; width /= 2) {
+      if (!(*rest & width))
+        continue;
+      current.lanes = width;
+      if (width == 1)
+        current.vectorLoop.reset();
+      current.indices[index] =
+          b.createOrFold<arith::AddIOp>(loc, from, constant(done));
+      emitTile();
+      done += width;
+    }
+    return;
+  }
+  loop(from, to, lanes, [&](Value at) {
     Value count = arith::SubIOp::create(b, loc, to, at);
     current.mask = vector::CreateMaskOp::create(
         b, loc, VectorType::get({lanes}, b.getI1Type()), count);
@@ -170,8 +202,6 @@ void NestEmitter::emitVectorParallel(unsigned index) {
     emitTile();
     current.mask = current.last = {};
   });
-  current.vectorLoop.reset();
-  current.lanes = 1;
 }
 
 /// The points of the register tile at the current place.
@@ -331,6 +361,8 @@ NestEmitter::Values NestEmitter::reduceLoops(unsigned position,
 NestEmitter::Values NestEmitter::reduceVector(unsigned index,
                                               Values accumulators) {
   current.vectorLoop = index;
+  if (nest.sumsPairs)
+    return reducePairs(index, accumulators);
   current.lanes = lanes;
   Value start = lower[index];
   Values others; // of which the rest of the loop has no need
@@ -377,6 +409,40 @@ NestEmitter::Values NestEmitter::reduceVector(unsigned index,
   current.vectorLoop.reset();
   current.lanes = 1;
   accumulators.append(others);
+  return accumulators;
+}
+
+/// Two products a lane and step, of whole vectors.
+NestEmitter::Values NestEmitter::reducePairs(unsigned index,
+                                             Values accumulators) {
+  current.lanes = 2 * lanes;
+  auto add = [&](Value at) {
+    current.indices[index] = at;
+    for (auto [point, sum] : llvm::zip_equal(tilePoints(), accumulators)) {
+      Values factors;
+      for (OpOperand *input : root.getDpsInputOperands())
+        factors.push_back(
+            BodyEmitter(b, loc, point)
+                .load(input->get(), root.getMatchingIndexingMap(input)));
+      sum = x86vector::DotBF16Op::create(b, loc, sum.getType(), sum, factors[0],
+                                         factors[1]);
+    }
+  };
+  if (unrolls(reduction.size() - 1)) {
+    for (int64_t at = 0; at < nest.extents[index].constant; at += 2 * lanes)
+      add(constant(at));
+  } else {
+    auto op = scf::ForOp::create(b, loc, lower[index], upper[index],
+                                 constant(2 * lanes), accumulators);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(op.getBody());
+    accumulators = Values(op.getRegionIterArgs());
+    add(op.getInductionVar());
+    scf::YieldOp::create(b, loc, accumulators);
+    accumulators = Values(op.getResults());
+  }
+  current.vectorLoop.reset();
+  current.lanes = 1;
   return accumulators;
 }
 

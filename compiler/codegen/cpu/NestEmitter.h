@@ -25,7 +25,8 @@ namespace tpa::cpu {
 /// ```
 /// The vector loop, where it is parallel, comes last and makes each accumulator
 /// a vector; where it is a reduction, accumulators are vectors of partial
-/// results that are combined at the end. Its remainder runs under a mask.
+/// results that are combined at the end. Its remainder takes narrower vectors,
+/// or runs under a mask.
 class NestEmitter {
 public:
   /// Loops run over [lower, upper) per loop of the nest.
@@ -45,12 +46,14 @@ private:
             llvm::function_ref<void(mlir::Value)> body);
   void emitParallel(unsigned position);
   void emitVectorParallel(unsigned loop);
+  void emitRest(unsigned loop, mlir::Value from);
   void emitTile();
   llvm::SmallVector<Point> tilePoints();
   mlir::Value initial();
   Values reduce(llvm::ArrayRef<Point> points);
   Values reduceLoops(unsigned position, Values accumulators);
   Values reduceVector(unsigned loop, Values accumulators);
+  Values reducePairs(unsigned loop, Values accumulators);
   Values reducePartials(unsigned loop, mlir::Value to, Values accumulators);
   void prefetchAhead(unsigned loop);
   Values step(llvm::ArrayRef<Point> points, mlir::ValueRange accumulators);

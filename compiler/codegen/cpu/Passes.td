@@ -62,6 +62,9 @@ def VectorizeKernels : Pass<"cpu-vectorize-kernels", "mlir::ModuleOp"> {
     Option<"registers", "registers", "int64_t", "32", "Vector registers">,
     Option<"prefetchBytes", "prefetch-bytes", "int64_t", "2048",
            "How far ahead a matrix-vector product asks for its matrix; 0: the hardware does">,
+    Option<"bf16Dot", "bf16-dot", "bool", "false",
+           "The CPU has a dot product of two bf16 pairs: contractions of a block in the "
+           "cache, both of whose factors are bf16, take it">,
     Option<"pack", "pack", "bool", "true", "Pack the factors of large matrix products">];
   let statistics = [
     Statistic<"numPacked", "packed", "Nests that are packed matrix products">,
@@ -69,7 +72,8 @@ def VectorizeKernels : Pass<"cpu-vectorize-kernels", "mlir::ModuleOp"> {
     Statistic<"numScalar", "scalar", "Nests without one">];
   let dependentDialects = ["mlir::affine::AffineDialect", "mlir::arith::ArithDialect",
                            "mlir::memref::MemRefDialect", "mlir::scf::SCFDialect",
-                           "mlir::vector::VectorDialect"];
+                           "mlir::vector::VectorDialect",
+                           "mlir::x86vector::X86VectorDialect"];
 }
 
 def AddReferenceKernels : Pass<"cpu-add-reference-kernels", "mlir::ModuleOp"> {

@@ -93,11 +93,44 @@ void StreamLowering::generic(ValueRange inputs, ArrayRef<std::string> terms,
       });
 }
 
+/// The operand that a sum of bf16 pairs has to be given in bf16, where the
+/// other is keys in bf16 that lie along the sum; none where the sum takes
+/// another form.
+std::optional<unsigned>
+StreamLowering::operandOfPairs(EinsumOp op, const Equation &equation) {
+  if (!options.distribute || !options.bf16Dot || op.getOperands().size() != 2 ||
+      !op.getScale().isExactlyValue(1.0))
+    return std::nullopt;
+  auto isNarrow = [&](Value operand) {
+    return isa<BlockArgument>(operand) &&
+           getElementTypeOrSelf(operand.getType()).isBF16();
+  };
+  unsigned keys = isNarrow(op.getOperands()[1]);
+  StringRef keyTerm = equation.terms[keys], other = equation.terms[1 - keys];
+  char summed = keyTerm.back(), gathered = equation.output.back();
+  bool isSumAlong = isNarrow(op.getOperands()[keys]) &&
+                    !isNarrow(op.getOperands()[1 - keys]) &&
+                    other.back() == summed &&
+                    !StringRef(equation.output).contains(summed) &&
+                    blockSize(summed) % (2 * options.target.lanes) == 0;
+  bool isGathered = keyTerm.contains(gathered) && !other.contains(gathered) &&
+                    blockSize(gathered) >= options.target.lanes;
+  if (!isSumAlong || !isGathered)
+    return std::nullopt;
+  return 1 - keys;
+}
+
 /// Memory of the operands. A narrow one that is read for more than one result
-/// is widened once.
+/// is widened once, unless it is multiplied in pairs.
 SmallVector<Value> StreamLowering::operandsOf(EinsumOp op,
                                               const Equation &equation) {
   SmallVector<Value> operands;
+  if (std::optional<unsigned> narrowed = operandOfPairs(op, equation)) {
+    for (auto [i, operand] : llvm::enumerate(op.getOperands()))
+      operands.push_back(i == *narrowed ? narrow(operand, equation.terms[i])
+                                        : memory.lookup(operand));
+    return operands;
+  }
   for (auto [term, operand] :
        llvm::zip_equal(equation.terms, op.getOperands())) {
     int64_t reads = 1;

@@ -56,10 +56,15 @@ private:
   // Where values are: StreamMemory.cpp
   mlir::Value view(mlir::Value memref, llvm::StringRef labels, bool isOut);
   mlir::Value inputBlock(unsigned input);
-  mlir::Value scratch(mlir::Value value, llvm::StringRef labels);
+  mlir::Value scratch(mlir::Value value, llvm::StringRef labels) {
+    return scratch(buffers[value], labels, b.getF32Type());
+  }
+  mlir::Value scratch(mlir::Value &buffer, llvm::StringRef labels,
+                      mlir::Type element);
   mlir::Value carry(unsigned out, llvm::StringRef labels);
   mlir::Value allocate(mlir::Value value, llvm::StringRef labels);
   mlir::Value widen(mlir::Value value, llvm::StringRef term);
+  mlir::Value narrow(mlir::Value value, llvm::StringRef term);
   llvm::SmallVector<mlir::Value> nextBlocks();
   mlir::Value matrix(mlir::Value memref, llvm::StringRef labels,
                      llvm::StringRef kept, llvm::StringRef joined,
@@ -73,6 +78,7 @@ private:
   void generic(mlir::ValueRange inputs, llvm::ArrayRef<std::string> terms,
                mlir::Value output, llvm::StringRef labels,
                std::optional<double> init, Body body);
+  std::optional<unsigned> operandOfPairs(EinsumOp op, const Equation &equation);
   llvm::SmallVector<mlir::Value> operandsOf(EinsumOp op,
                                             const Equation &equation);
   void emitEinsum(EinsumOp op, std::optional<unsigned> accumulate);
@@ -100,7 +106,8 @@ private:
   llvm::DenseMap<mlir::Value, std::string> labels; ///< of the body's values
   llvm::DenseMap<mlir::Value, mlir::Value>
       memory; ///< of the body's values, this block
-  llvm::DenseMap<mlir::Value, mlir::Value> buffers; ///< scratch, whole
+  llvm::DenseMap<mlir::Value, mlir::Value> buffers;       ///< scratch, whole
+  llvm::DenseMap<mlir::Value, mlir::Value> narrowBuffers; ///< in bf16
   llvm::DenseMap<mlir::Value, mlir::Value>
       pairBuffers; ///< of values, as pairs of rows
   llvm::DenseSet<mlir::Operation *> remarked;

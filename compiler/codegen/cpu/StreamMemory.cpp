@@ -65,15 +65,14 @@ Value StreamLowering::inputBlock(unsigned input) {
 }
 
 /// A fresh view of the block's part of a value's scratch memory.
-Value StreamLowering::scratch(Value value, StringRef labels) {
-  Value &buffer = buffers[value];
+Value StreamLowering::scratch(Value &buffer, StringRef labels, Type element) {
   if (!buffer) {
     OpBuilder::InsertionGuard guard(b);
     b.restoreInsertionPoint(entry);
     SmallVector<int64_t> shape;
     for (char label : labels)
       shape.push_back(blockSize(label));
-    auto type = MemRefType::get(shape, b.getF32Type());
+    auto type = MemRefType::get(shape, element);
     buffer = memref::AllocaOp::create(b, loc, type, b.getI64IntegerAttr(64));
     entry = b.saveInsertionPoint();
   }
@@ -131,6 +130,18 @@ Value StreamLowering::widen(Value value, StringRef term) {
   generic(known, term.str(), wide, term, std::nullopt,
           [](OpBuilder &, ValueRange in) { return in[0]; });
   return known = scratch(value, term);
+}
+
+/// A copy of a value's block in bf16.
+Value StreamLowering::narrow(Value value, StringRef term) {
+  auto copy = [&] {
+    return scratch(narrowBuffers[value], term, b.getBF16Type());
+  };
+  generic(memory.lookup(value), term.str(), copy(), term, std::nullopt,
+          [&](OpBuilder &nested, ValueRange in) -> Value {
+            return arith::TruncFOp::create(nested, loc, b.getBF16Type(), in[0]);
+          });
+  return copy();
 }
 
 /// What the next block reads, each operand as one row of memory. After the last

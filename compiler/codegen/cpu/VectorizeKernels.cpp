@@ -19,6 +19,7 @@
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Dialect/X86Vector/X86VectorDialect.h"
 #include "mlir/IR/Remarks.h"
 
 using namespace mlir;
@@ -126,12 +127,15 @@ static void remarkOnSchedule(const Nest &nest) {
   int64_t points = 1;
   for (int64_t factor : nest.unroll)
     points *= factor;
-  remark::passed(root.getLoc(), options)
-      << remark::metric("loop", *nest.vectorLoop)
-      << remark::metric("iterator", nest.isParallel(*nest.vectorLoop)
-                                        ? "parallel"
-                                        : "reduction")
-      << remark::metric("registerTile", points);
+  remark::detail::InFlightRemark remark =
+      remark::passed(root.getLoc(), options);
+  remark << remark::metric("loop", *nest.vectorLoop)
+         << remark::metric("iterator", nest.isParallel(*nest.vectorLoop)
+                                           ? "parallel"
+                                           : "reduction")
+         << remark::metric("registerTile", points);
+  if (nest.sumsPairs)
+    remark << remark::metric("products", "bf16 pairs");
 }
 
 /// Says of a product how it is packed, or why not; null where it is none.
@@ -238,7 +242,8 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
         !hasGrid && nests->size() > 1 && areIndependent(kernel, *nests);
     AffineMap grid =
         AffineMap::get(0, kernel.getNumArguments(), kernel.getContext());
-    Target target{lanes, registers, /*inCache=*/hasGrid, prefetchBytes};
+    Target target{lanes, registers, /*inCache=*/hasGrid, prefetchBytes,
+                  bf16Dot};
     std::optional<PackedProduct> product;
     if (distributed && pack) {
       std::string why;

@@ -217,3 +217,31 @@ func.func @paged(%m: index) attributes {exec.kernel} {
   } : (memref<2x1x8xf32>, memref<9x64x8xf32>) -> (memref<1x2x1x8xf32>)
   return
 }
+
+// -----
+
+// A query meets keys in bf16 as bf16, where the CPU multiplies pairs and the sum lies along the keys' memory.
+// CHECK-LABEL: func.func @inner
+// CHECK: arith.extf
+// CHECK-NOT: arith.truncf
+// DOT-LABEL: func.func @inner
+// DOT-DAG: %[[NARROW:.*]] = memref.alloca() {alignment = 64 : i64} : memref<1x1x6x64xbf16>
+// DOT: scf.for
+// DOT: %[[COPY:.*]] = memref.subview %[[NARROW]]
+// DOT: linalg.generic {{.*}} outs(%[[COPY]]
+// DOT: arith.truncf %{{.*}} : f32 to bf16
+// DOT: linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : memref<1x1x6x64xbf16, {{.*}}>, memref<1x32x64xbf16
+// DOT: return
+func.func @inner(%m: index) attributes {exec.kernel} {
+  %q = exec.binding 0 : memref<1x1x6x64xf32>
+  %k = exec.binding 1[%m] : memref<1x?x64xbf16>
+  %v = exec.binding 2[%m] : memref<1x?x64xf32>
+  %y = exec.binding 3 : memref<1x1x1x6x64xf32>
+  tpa.stream "bnhd,bmd,bme->bnhe"(%q, %k, %v) outs(%y) block 32 splits 1 {
+  ^bb0(%qi: tensor<1x1x6x64xf32>, %kj: tensor<1x?x64xbf16>, %vj: tensor<1x?x64xf32>):
+    %l = tpa.einsum "bnhd,bmd->bnhm"(%qi, %kj) : tensor<1x1x6x64xf32>, tensor<1x?x64xbf16>
+    %o = tpa.einsum "bnhm,bme->bnhe"(%l, %vj) : tensor<1x1x6x?xf32>, tensor<1x?x64xf32>
+    tpa.yield %o : tensor<1x1x6x64xf32>
+  } : (memref<1x1x6x64xf32>, memref<1x?x64xbf16>, memref<1x?x64xf32>) -> (memref<1x1x1x6x64xf32>)
+  return
+}

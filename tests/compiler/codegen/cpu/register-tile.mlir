@@ -1,5 +1,6 @@
 // RUN: tpa-opt %s --cpu-vectorize-kernels --canonicalize --split-input-file | FileCheck %s
 // RUN: tpa-opt %s --cpu-vectorize-kernels=prefetch-bytes=0 --split-input-file | FileCheck %s --check-prefix=NONE
+// RUN: tpa-opt %s --cpu-vectorize-kernels=bf16-dot=true --split-input-file | FileCheck %s --check-prefix=DOT
 
 // Six rows are two tiles of three: no row is left for a remainder, so there is one
 // reduction loop, with a sum for each of three rows and two vectors.
@@ -135,6 +136,65 @@ func.func private @two_sums() attributes {exec.kernel} {
       ins(%x, %w : memref<192xf32>, memref<5x9x192xf32>) outs(%y : memref<5xf32>) {
   ^bb0(%a: f32, %b: f32, %acc: f32):
     %p = arith.mulf %a, %b : f32
+    %s = arith.addf %acc, %p : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+// In a block that is in the cache, sums along the lanes are gathered by as many as there are lanes.
+// Where both factors are bf16, a step adds two products a lane, if the CPU has an instruction for that.
+// CHECK-LABEL: func.func private @pairs
+// CHECK-NOT: x86vector
+// CHECK: arith.extf {{.*}} : vector<16xbf16> to vector<16xf32>
+// CHECK: vector.shuffle
+// DOT-LABEL: func.func private @pairs
+// DOT-NOT: arith.extf
+// DOT: %[[X:.*]] = vector.load %{{.*}} : memref<6x64xbf16>, vector<32xbf16>
+// DOT: %[[K:.*]] = vector.load %{{.*}} : memref<32x64xbf16>, vector<32xbf16>
+// DOT: x86vector.avx512.dot %{{.*}}, %[[X]], %[[K]] : vector<32xbf16> -> vector<16xf32>
+// DOT-COUNT-31: x86vector.avx512.dot
+// DOT-NOT: x86vector.avx512.dot
+// DOT: vector.shuffle
+// DOT: return
+func.func private @pairs(%workgroup: index) attributes {exec.kernel, exec.grid = affine_map<()[s0] -> ()>} {
+  %x = exec.binding 0 : memref<6x64xbf16>
+  %k = exec.binding 1 : memref<32x64xbf16>
+  %y = exec.binding 2 : memref<6x32xf32>
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%y : memref<6x32xf32>)
+  linalg.generic {indexing_maps = [affine_map<(r, m, d) -> (r, d)>, affine_map<(r, m, d) -> (m, d)>, affine_map<(r, m, d) -> (r, m)>], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %k : memref<6x64xbf16>, memref<32x64xbf16>) outs(%y : memref<6x32xf32>) {
+  ^bb0(%a: bf16, %b: bf16, %acc: f32):
+    %l = arith.extf %a : bf16 to f32
+    %r = arith.extf %b : bf16 to f32
+    %p = arith.mulf %l, %r : f32
+    %s = arith.addf %acc, %p : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+// Not where a rest of the sum would be left: 40 are no whole vectors of pairs.
+// DOT-LABEL: func.func private @no_pairs
+// DOT-NOT: x86vector
+// DOT: return
+func.func private @no_pairs(%workgroup: index) attributes {exec.kernel, exec.grid = affine_map<()[s0] -> ()>} {
+  %x = exec.binding 0 : memref<6x40xbf16>
+  %k = exec.binding 1 : memref<32x40xbf16>
+  %y = exec.binding 2 : memref<6x32xf32>
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%y : memref<6x32xf32>)
+  linalg.generic {indexing_maps = [affine_map<(r, m, d) -> (r, d)>, affine_map<(r, m, d) -> (m, d)>, affine_map<(r, m, d) -> (r, m)>], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %k : memref<6x40xbf16>, memref<32x40xbf16>) outs(%y : memref<6x32xf32>) {
+  ^bb0(%a: bf16, %b: bf16, %acc: f32):
+    %l = arith.extf %a : bf16 to f32
+    %r = arith.extf %b : bf16 to f32
+    %p = arith.mulf %l, %r : f32
     %s = arith.addf %acc, %p : f32
     linalg.yield %s : f32
   }

@@ -14,7 +14,7 @@
 #map1 = {indexing_maps = [affine_map<(n) -> (n)>, affine_map<(n) -> (n)>], iterator_types = ["parallel"]}
 
 // The workgroup is the last argument. Features are contiguous: 40 are two vectors
-// of 16 and 8 lanes under a mask, or five vectors of 8.
+// of 16 and one of 8, or five vectors of 8.
 // CHECK-LABEL: func.func private @pointwise
 // CHECK-SAME: (%[[N:.*]]: index, %{{.*}}: index) attributes {exec.grid = #{{.*}}, exec.kernel}
 // CHECK: %[[X:.*]] = exec.binding 0
@@ -24,9 +24,11 @@
 // CHECK: %[[V:.*]] = vector.load %[[X]][%[[I]], %[[J]]] : memref<?x40xf32>, vector<16xf32>
 // CHECK: %[[NEG:.*]] = arith.negf %[[V]] : vector<16xf32>
 // CHECK: vector.store %[[NEG]], %[[Y]][%[[I]], %[[J]]]
-// CHECK: %[[MASK:.*]] = vector.constant_mask [8] : vector<16xi1>
-// CHECK: vector.maskedload %[[X]][%[[I]], %c32], %[[MASK]]
-// CHECK: vector.maskedstore %[[Y]][%[[I]], %c32], %[[MASK]]
+// CHECK: %[[REST:.*]] = vector.load %[[X]][%[[I]], %c32] : memref<?x40xf32>, vector<8xf32>
+// CHECK: %[[NEG8:.*]] = arith.negf %[[REST]] : vector<8xf32>
+// CHECK: vector.store %[[NEG8]], %[[Y]][%[[I]], %c32]
+// CHECK-NOT: vector.
+// CHECK: return
 // NARROW-LABEL: func.func private @pointwise
 // NARROW: scf.for %{{.*}} = %c0 to %c40 step %c8
 // NARROW: vector.load {{.*}} vector<8xf32>
@@ -38,6 +40,35 @@ func.func private @pointwise(%n: index) attributes {exec.kernel} {
   %x = exec.binding 0[%n] : memref<?x40xf32>
   %y = exec.binding 1[%n] : memref<?x40xf32>
   linalg.generic #map ins(%x : memref<?x40xf32>) outs(%y : memref<?x40xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.negf %a : f32
+    linalg.yield %0 : f32
+  }
+  return
+}
+
+// What two narrower vectors do not cover runs under a mask: of 43, the last 11; of 37, the last 5
+// are a vector of 4 and one element.
+// CHECK-LABEL: func.func private @rests
+// CHECK: %[[MASK:.*]] = vector.constant_mask [11] : vector<16xi1>
+// CHECK: vector.maskedload %{{.*}}[%c32], %[[MASK]]
+// CHECK: vector.maskedstore %{{.*}}[%c32], %[[MASK]]
+// CHECK: vector.load %{{.*}}[%c32] : memref<37xf32>, vector<4xf32>
+// CHECK: %[[ONE:.*]] = memref.load %{{.*}}[%c36] : memref<37xf32>
+// CHECK: arith.negf %[[ONE]] : f32
+// CHECK-NOT: vector.
+// CHECK: return
+func.func private @rests() attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<43xf32>
+  %y = exec.binding 1 : memref<43xf32>
+  linalg.generic #map1 ins(%x : memref<43xf32>) outs(%y : memref<43xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.negf %a : f32
+    linalg.yield %0 : f32
+  }
+  %z = exec.binding 2 : memref<37xf32>
+  %t = exec.binding 3 : memref<37xf32>
+  linalg.generic #map1 ins(%z : memref<37xf32>) outs(%t : memref<37xf32>) {
   ^bb0(%a: f32, %o: f32):
     %0 = arith.negf %a : f32
     linalg.yield %0 : f32
