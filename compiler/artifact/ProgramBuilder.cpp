@@ -234,7 +234,8 @@ private:
     auto [known, isNew] =
         kernels.insert({op.getKernel(), int(program.kernels.size())});
     if (isNew)
-      program.kernels.push_back(op.getKernel().str());
+      program.kernels.push_back(
+          {op.getKernel().str(), kernel->hasAttr(exec::roundsAttrName)});
     dispatch.kernel = known->second;
     dispatch.label = op.getLabel().value_or("").str();
     SmallVector<int> scalars;

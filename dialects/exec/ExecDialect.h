@@ -39,6 +39,8 @@ inline constexpr llvm::StringLiteral sizesAttrName = "exec.sizes";
 /// Of a kernel: an affine map from its scalars (symbols) to the number of
 /// workgroups along each distributed dimension.
 inline constexpr llvm::StringLiteral gridAttrName = "exec.grid";
+/// Unit attribute of a kernel that rounds the factors of its products to bf16.
+inline constexpr llvm::StringLiteral roundsAttrName = "exec.rounds_to_bf16";
 /// The nested module of plain kernels that generated ones are checked against.
 inline constexpr llvm::StringLiteral referenceModuleName = "reference";
 

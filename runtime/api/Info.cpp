@@ -120,7 +120,7 @@ static Json entryJson(const Program &program, const Entry &entry,
     if (!options.dispatches)
       continue;
     Json item = {{"label", dispatch.label},
-                 {"kernel", program.kernels[dispatch.kernel]},
+                 {"kernel", program.kernels[dispatch.kernel].symbol},
                  {"workgroups", workgroupsAt(dispatch, scalars)}};
     cost.writeTo(item);
     item["cost"] = {{"read", polynomial(entry, dispatch.cost.read)},

@@ -32,7 +32,8 @@ t6_status *t6_model_set_profiler(t6_model *model, t6_dispatch_callback callback,
     return nullptr;
   }
   model->executor->setProfiler([=](const DispatchEvent &event) {
-    const std::string &symbol = model->program().kernels[event.dispatch.kernel];
+    const std::string &symbol =
+        model->program().kernels[event.dispatch.kernel].symbol;
     t6_dispatch_event out = {event.entry.name.c_str(),
                              event.dispatch.label.c_str(),
                              symbol.c_str(),

@@ -197,7 +197,7 @@ TEST(Artifact, RefusesEntriesThatClaimMoreThanTheFile) {
 
 TEST(KernelLibrary, NamesAMissingKernel) {
   Program program = fixtureProgram();
-  program.kernels[3] = "fixture_absent";
+  program.kernels[3].symbol = "fixture_absent";
   std::string bytes = zipFiles(fixtureFiles(program));
   auto artifact = Artifact::fromMemory(bytes, "m.t6x");
   ASSERT_TRUE(artifact.ok()) << artifact.status();

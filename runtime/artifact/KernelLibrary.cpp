@@ -122,10 +122,11 @@ absl::StatusOr<KernelLibrary> KernelLibrary::load(absl::string_view elf,
   if (!library.handle)
     return damaged(source, absl::StrCat("cannot be loaded (", dlerror(), ")"));
   library.functions.reserve(program.kernels.size());
-  for (const std::string &symbol : program.kernels) {
-    void *address = dlsym(library.handle, symbol.c_str());
+  for (const Kernel &kernel : program.kernels) {
+    void *address = dlsym(library.handle, kernel.symbol.c_str());
     if (!address)
-      return damaged(source, absl::StrCat("lacks the kernel '", symbol, "'"));
+      return damaged(source,
+                     absl::StrCat("lacks the kernel '", kernel.symbol, "'"));
     library.functions.push_back(reinterpret_cast<t6_kernel_fn>(address));
   }
   return library;

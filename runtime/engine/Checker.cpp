@@ -239,16 +239,16 @@ bool Checker::checkDispatch(int entryIndex, int index) {
     int64_t worst = 0;
     double nmse = nmseOfChanged(dtype, {actual, bytes}, {expected, bytes},
                                 before[i], &worst);
-    double bound =
-        dtype == DType::F32 ? options.maxNmseF32 : options.maxNmseBf16;
+    const Kernel &kernel = program().kernels[dispatch.kernel];
+    bool isExact = dtype == DType::F32 && !kernel.roundsToBf16;
+    double bound = isExact ? options.maxNmseF32 : options.maxNmseBf16;
     if (!(nmse <= bound)) {
       const Binding &binding = dispatch.bindings[dispatch.writes[i]];
-      report.divergences.push_back({entry.name, index, dispatch.label,
-                                    program().kernels[dispatch.kernel],
-                                    program().buffers[binding.buffer].name,
-                                    worst, elementAt(dtype, actual, worst),
-                                    elementAt(dtype, expected, worst), nmse,
-                                    bound});
+      report.divergences.push_back(
+          {entry.name, index, dispatch.label, kernel.symbol,
+           program().buffers[binding.buffer].name, worst,
+           elementAt(dtype, actual, worst), elementAt(dtype, expected, worst),
+           nmse, bound});
       return false;
     }
     inexact |= nmse > 0;

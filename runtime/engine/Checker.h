@@ -36,7 +36,8 @@ struct CheckOptions {
   /// from the same values, so only the rounding of one dispatch adds up: f32
   /// sums of some thousand terms in another order stay well below 1e-5
   /// relative, squared, and one rounding to bf16 is 2^-9 relative, squared,
-  /// with room for a few ties that fall the other way.
+  /// with room for a few ties that fall the other way. Kernels that round the
+  /// factors of their products get the second bound.
   double maxNmseF32 = 1e-10;
   double maxNmseBf16 = 2e-5;
 };

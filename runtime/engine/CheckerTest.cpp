@@ -70,6 +70,19 @@ TEST(Checker, GoesOnFromTheReference) {
   EXPECT_EQ(report->worstLabel, "step/test/fixture_affine");
 }
 
+TEST(Checker, AllowsForRoundedFactors) {
+  FixtureFiles files = fixtureFiles(fixtureProgram(), FixtureKernels::Wrong);
+  Program program = *parseProgram(files[0].second);
+  for (Kernel &kernel : program.kernels)
+    kernel.roundsToBf16 = true;
+  files[0].second = serializeProgram(program);
+  absl::StatusOr<CheckReport> report = checkBytes(zipFiles(files));
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->passed());
+  EXPECT_EQ(report->inexact, 1);
+  EXPECT_GT(report->worstNmse, CheckOptions().maxNmseF32);
+}
+
 TEST(Checker, FindsANan) {
   absl::StatusOr<CheckReport> report =
       checkBytes(fixtureArtifact(FixtureKernels::Nan));

@@ -306,7 +306,7 @@ void Executor::profiled(int entry, int index) {
   int64_t workgroups = dispatchOnce(plan.dispatches[index], plan.scalars);
   double seconds = now() - start;
   profiler(DispatchEvent{program().entries[entry], index, dispatch,
-                         program().kernels[dispatch.kernel], workgroups,
+                         program().kernels[dispatch.kernel].symbol, workgroups,
                          seconds, costAt(dispatch.cost.read, plan.scalars),
                          costAt(dispatch.cost.write, plan.scalars),
                          costAt(dispatch.cost.flops, plan.scalars)});

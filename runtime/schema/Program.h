@@ -150,6 +150,12 @@ struct Cost {
   CostPolynomial flops;
 };
 
+struct Kernel {
+  std::string symbol; ///< Of kernels.so.
+  /// Factors of its products are rounded to bf16.
+  bool roundsToBf16 = false;
+};
+
 struct Dispatch {
   int kernel = 0;
   std::string label;
@@ -209,7 +215,7 @@ struct Program {
   CpuTarget cpu;
   std::vector<FileRecord> files;
   std::vector<Buffer> buffers;
-  std::vector<std::string> kernels; ///< Symbols of kernels.so.
+  std::vector<Kernel> kernels;
   std::vector<Entry> entries;
 
   /// The index of the entry called `name`, or -1.

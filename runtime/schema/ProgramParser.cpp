@@ -122,7 +122,10 @@ void ProgramParser::parseKernels(const JsonPlace &place) {
     std::string symbol = kernel["symbol"].name();
     if (!seen.insert(symbol).second)
       kernel.fail(absl::StrCat("repeats the symbol '", symbol, "'"));
-    program.kernels.push_back(std::move(symbol));
+    bool rounds = kernel.has("rounds");
+    if (rounds && parseElementType(kernel["rounds"]) != DType::BF16)
+      kernel["rounds"].fail("is not bf16");
+    program.kernels.push_back({std::move(symbol), rounds});
   }
 }
 

@@ -37,6 +37,16 @@ TEST(Program, RoundTrips) {
   EXPECT_EQ(program->findFile("constants.bin")->xxh3, 0xabcu);
 }
 
+TEST(Program, KeepsWhatKernelsRound) {
+  Program program = fixtureProgram();
+  program.files = {{"kernels.so", 10, 1}, {"constants.bin", 76, 0xabc}};
+  program.kernels[1].roundsToBf16 = true;
+  absl::StatusOr<Program> again = parseProgram(serializeProgram(program));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_FALSE(again->kernels[0].roundsToBf16);
+  EXPECT_TRUE(again->kernels[1].roundsToBf16);
+}
+
 TEST(Program, ResolvesScalarsAndSizes) {
   absl::StatusOr<Program> program = parseProgram(validJson().dump());
   ASSERT_TRUE(program.ok()) << program.status();
@@ -155,7 +165,8 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"/buffers/0/name", "", "buffers[0].name is empty"},
         Damage{"/buffers/0/kind", "magic", "buffers[0].kind is \"magic\""},
         Damage{"/buffers/0/dtype", "f8", "buffers[0].dtype is \"f8\""},
-        Damage{"/buffers/0/dtype", "i32", "dtype of a param is none of f32, bf16 and i8"},
+        Damage{"/buffers/0/dtype", "i32",
+               "dtype of a param is none of f32, bf16 and i8"},
         Damage{"/buffers/0/shape", json::array({5, -3}), "shape[1] is -3"},
         Damage{"/buffers/0/shape", json::array({5, 1.5}), "not an integer"},
         Damage{"/buffers/0/shape", json::array({5, uint64_t{1} << 63}),
@@ -200,6 +211,7 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"/files/kernels.so/bytes", -1, "bytes is -1"},
         Damage{"/files", json::array(), "files is not an object"},
         Damage{"/kernels/1/symbol", "fixture_gather", "repeats the symbol"},
+        Damage{"/kernels/1/rounds", "f32", "rounds is not bf16"},
         Damage{"/kernels", json::array(), "no kernels"}));
 
 INSTANTIATE_TEST_SUITE_P(

@@ -159,8 +159,12 @@ std::string serializeProgram(const Program &program) {
   for (const Buffer &buffer : program.buffers)
     buffers.push_back(toJson(buffer));
   Json &kernels = root["kernels"] = Json::array();
-  for (const std::string &symbol : program.kernels)
-    kernels.push_back({{"symbol", symbol}});
+  for (const Kernel &kernel : program.kernels) {
+    Json json = {{"symbol", kernel.symbol}};
+    if (kernel.roundsToBf16)
+      json["rounds"] = "bf16";
+    kernels.push_back(std::move(json));
+  }
   Json &entries = root["entries"] = Json::array();
   for (const Entry &entry : program.entries)
     entries.push_back(toJson(entry, program));

@@ -144,6 +144,8 @@ assert 0 < difference < 0.01 * full["loss"], (full, rounded)
 
 echo "== check, bench, convert"
 succeed "$t6" check nano.t6x
+succeed "$tpa_opt" "$root/models/t6_nano.mlir" --dtype=bf16 --check-kernels -o nano_bf16.t6x
+succeed "$t6" check nano_bf16.t6x
 output '^ok: [0-9]+ dispatches agree'
 succeed "$t6" bench nano.t6x -p 16 -n 4 -r 1 -o jsonl
 python3 -c '

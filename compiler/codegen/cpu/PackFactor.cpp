@@ -4,7 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Emits the packing of a product's factors into scratch memory, widened to f32.
+// Emits the packing of a product's factors into scratch memory, as words:
+// widened to f32, or two steps of the sum in bf16.
 //
 //===----------------------------------------------------------------------===//
 
@@ -66,16 +67,16 @@ static void transpose(OpBuilder &b, Location loc, SmallVector<Value> &rows) {
   }
 }
 
-/// Lines [first, end) in panels of `lines`, of which a step takes `width`
-/// places.
+/// Lines [first, end) in panels of `lines`, of which a word of each takes
+/// `width` places.
 void PackedProductEmitter::pack(const Factor &factor, Value first, Value end,
                                 Value target, int64_t lines, int64_t width) {
   Value length = b.createOrFold<arith::SubIOp>(loc, end, first);
   Value panels =
       b.createOrFold<arith::CeilDivUIOp>(loc, length, constant(lines));
-  auto place = [&](Value panel, Value step) {
-    return add(mul(panel, constant(product.sumBlock * width)),
-               mul(step, constant(width)));
+  auto place = [&](Value panel, Value word) {
+    return add(mul(panel, constant(wordsPerBlock * width)),
+               mul(word, constant(width)));
   };
   if (factor.alongSum) {
     loop(constant(0), panels, 1, [&](Value panel) {
@@ -88,18 +89,20 @@ void PackedProductEmitter::pack(const Factor &factor, Value first, Value end,
     return;
   }
   // All panels at each step: they are neighbours in memory, steps are far.
-  loop(constant(0), steps, 1, [&](Value step) {
-    Value at = add(stepBegin, step);
-    Value from = offset(factor.map, product.summed, at);
-    Value next =
-        offset(factor.map, product.summed, add(at, constant(stepsAhead)));
+  loop(constant(0), words, 1, [&](Value word) {
+    Value at = add(stepBegin, mul(word, constant(product.stepsPerWord())));
+    auto far = [&](int64_t steps) {
+      return offset(factor.map, product.summed, add(at, constant(steps)));
+    };
+    Value from = far(0), second = far(1), ahead = far(stepsAhead);
     loop(constant(0), panels, 1, [&](Value panel) {
       Value line = add(first, mul(panel, constant(lines)));
       Value left = arith::SubIOp::create(b, loc, factor.count, line);
-      Value source = add(from, line), to = place(panel, step);
+      Value to = place(panel, word);
       for (int64_t i = 0; i < width; i += lanes) {
-        prefetch(factor.memory, add(add(next, line), constant(i)));
-        copyLines(factor, add(source, constant(i)), left, i, target,
+        Value at = add(line, constant(i));
+        prefetch(factor.memory, add(ahead, at));
+        copyLines(factor, add(from, at), add(second, at), left, i, target,
                   add(to, constant(i)));
       }
     });
@@ -107,23 +110,25 @@ void PackedProductEmitter::pack(const Factor &factor, Value first, Value end,
 }
 
 /// Copies `lanes` neighbours, or those that exist: `left` from `i` places
-/// before. Others are zero, for chance values can be slow to compute with.
+/// before; `next` is where the second step of pairs lies. Others are zero, for
+/// chance values can be slow to compute with.
 void PackedProductEmitter::copyLines(const Factor &factor, Value from,
-                                     Value left, int64_t i, Value target,
-                                     Value to) {
+                                     Value next, Value left, int64_t i,
+                                     Value target, Value to) {
   Value isWhole = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, left,
                                         constant(i + lanes));
   auto branch = scf::IfOp::create(b, loc, isWhole, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
-  vector::StoreOp::create(b, loc, load(factor, from, lanes), target, to);
+  vector::StoreOp::create(b, loc, load(factor, from, next, lanes), target, to);
   b.setInsertionPointToStart(branch.elseBlock());
   Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorType));
   vector::StoreOp::create(b, loc, zero, target, to);
   loop(constant(i), left, 1, [&](Value line) {
     Value at = arith::SubIOp::create(b, loc, line, constant(i));
-    memref::StoreOp::create(b, loc, load(factor, add(from, at), 1), target,
-                            add(to, at));
+    memref::StoreOp::create(b, loc,
+                            load(factor, add(from, at), add(next, at), 1),
+                            target, add(to, at));
   });
 }
 
@@ -137,22 +142,26 @@ void PackedProductEmitter::transposeLines(const Factor &factor, Value first,
     Value line = min(add(first, constant(i)), last);
     from.push_back(add(offset(factor.map, factor.lines, line), stepBegin));
   }
-  Value rest = b.createOrFold<arith::RemUIOp>(loc, steps, constant(lanes)),
-        whole = b.createOrFold<arith::SubIOp>(loc, steps, rest);
-  loop(constant(0), whole, lanes, [&](Value step) {
+  Value rest = b.createOrFold<arith::RemUIOp>(loc, words, constant(lanes)),
+        whole = b.createOrFold<arith::SubIOp>(loc, words, rest);
+  auto read = [&](Value line, Value word, int64_t count) {
+    Value step = mul(word, constant(product.stepsPerWord()));
+    return load(factor, add(line, step), {}, count);
+  };
+  loop(constant(0), whole, lanes, [&](Value word) {
     SmallVector<Value> rows;
     for (Value line : from)
-      rows.push_back(load(factor, add(line, step), lanes));
+      rows.push_back(read(line, word, lanes));
     transpose(b, loc, rows);
-    Value to = add(at, mul(step, constant(width)));
+    Value to = add(at, mul(word, constant(width)));
     for (auto [i, row] : llvm::enumerate(rows))
       vector::StoreOp::create(b, loc, row, target,
                               add(to, constant(i * width)));
   });
-  loop(whole, steps, 1, [&](Value step) {
-    Value to = add(at, mul(step, constant(width)));
+  loop(whole, words, 1, [&](Value word) {
+    Value to = add(at, mul(word, constant(width)));
     for (auto [i, line] : llvm::enumerate(from))
-      memref::StoreOp::create(b, loc, load(factor, add(line, step), 1), target,
+      memref::StoreOp::create(b, loc, read(line, word, 1), target,
                               add(to, constant(i)));
   });
 }

@@ -20,7 +20,8 @@ static Type elementType(OpOperand *operand) {
 }
 
 bool PackedProduct::packsLeft() const {
-  return !leftAlongSum || !leftRowsAreOne || !elementType(left).isF32();
+  return sumsPairs || !leftAlongSum || !leftRowsAreOne ||
+         !elementType(left).isF32();
 }
 
 //===----------------------------------------------------------------------===//
@@ -215,6 +216,17 @@ static int64_t vectorsOf(const PackedProduct &product, const Nest &nest,
   return vectors;
 }
 
+/// Where a factor is bf16 already, the CPU multiplies pairs and none is left
+/// alone: the other factor is rounded to bf16.
+static bool canSumPairs(const PackedProduct &product, const Nest &nest,
+                        const Target &target) {
+  Type left = elementType(product.left), right = elementType(product.right);
+  auto isFloat = [](Type type) { return type.isF32() || type.isBF16(); };
+  return target.bf16Dot && isFloat(left) && isFloat(right) &&
+         (left.isBF16() || right.isBF16()) && isStatic(nest, product.summed) &&
+         estimate(nest, product.summed) % 2 == 0;
+}
+
 static void chooseBlocks(PackedProduct &product, const Nest &nest,
                          const Target &target) {
   int64_t vectors = vectorsOf(product, nest, target);
@@ -222,7 +234,8 @@ static void chooseBlocks(PackedProduct &product, const Nest &nest,
   product.tileRows = (target.registers >= 32 ? 24 : 12) / vectors;
 
   bool isKnown = isStatic(nest, product.summed);
-  int64_t most = product.packsLeft() ? mostPackedSteps : mostSteps;
+  int64_t word = product.stepsPerWord();
+  int64_t most = product.packsLeft() ? mostPackedSteps * word : mostSteps;
   int64_t sumBlocks = 0; // any number
   product.sumBlock = most;
   if (isKnown) {
@@ -230,14 +243,14 @@ static void chooseBlocks(PackedProduct &product, const Nest &nest,
     int64_t steps = estimate(nest, product.summed);
     sumBlocks = llvm::divideCeil(steps, most);
     product.sumBlock =
-        llvm::alignTo(llvm::divideCeil(steps, sumBlocks), target.lanes);
+        llvm::alignTo(llvm::divideCeil(steps, sumBlocks), target.lanes * word);
   }
   product.keepsParts = nest.epilogue && sumBlocks != 1;
 
   product.rowBlock = product.keepsParts ? mostRows / 2 : mostRows;
   int64_t panel = product.tileColumns * int64_t(sizeof(float));
   int64_t panels =
-      std::max<int64_t>(1, rightBytes / (product.sumBlock * panel));
+      std::max<int64_t>(1, rightBytes * word / (product.sumBlock * panel));
   if (product.keepsParts)
     panels =
         std::clamp<int64_t>(partBytes / (product.rowBlock * panel), 1, panels);
@@ -280,6 +293,7 @@ matchProduct(const Nest &nest, const Target &target, std::string &why) {
   why = reason.str();
   if (!reason.empty())
     return std::nullopt;
+  product.sumsPairs = canSumPairs(product, nest, target);
   chooseBlocks(product, nest, target);
   return product;
 }

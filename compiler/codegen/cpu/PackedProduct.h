@@ -29,6 +29,9 @@ struct PackedProduct {
   /// Neighbours in memory are steps of the sum; else they are rows (columns).
   bool leftAlongSum = false, rightAlongSum = false;
   bool leftRowsAreOne = false; ///< rows of `left` are equally far apart
+  /// Both factors are packed as pairs of bf16, the products of two steps of the
+  /// sum at a time.
+  bool sumsPairs = false;
 
   int64_t tileRows = 0;                  ///< of a register tile
   int64_t tileColumns = 0;               ///< of a register tile: whole vectors
@@ -42,6 +45,8 @@ struct PackedProduct {
 
   /// Rows of `left` in the order of memory are broadcast from where they lie.
   bool packsLeft() const;
+  /// Steps of the sum that one of a packed factor holds.
+  int64_t stepsPerWord() const { return sumsPairs ? 2 : 1; }
 };
 
 /// The loops of a projected permutation's results, without those of extent one.

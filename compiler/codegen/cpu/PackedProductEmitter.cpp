@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Dialect/X86Vector/X86VectorDialect.h"
 
 using namespace mlir;
 
@@ -43,10 +44,11 @@ PackedProductEmitter::PackedProductEmitter(OpBuilder &builder, const Nest &nest,
   columnEnd = min(add(columnBegin, constant(product.columnBlock)), right.count);
   columnGroup = product.rowsFastest ? outer : inner;
   columnGroups = columnBlocks;
-  rightPanels = scratch(product.sumBlock * product.columnBlock);
+  wordsPerBlock = product.sumBlock / product.stepsPerWord();
+  rightPanels = scratch(wordsPerBlock * product.columnBlock);
   tile = scratch(product.tileRows * product.tileColumns);
   if (product.packsLeft())
-    leftPanel = scratch(product.sumBlock * leftPanels * lanes);
+    leftPanel = scratch(wordsPerBlock * leftPanels * lanes);
   if (product.keepsParts)
     parts = scratch(product.rowBlock * product.columnBlock);
 }
@@ -181,9 +183,13 @@ Value PackedProductEmitter::maskUpTo(Value count) {
       b, loc, VectorType::get({lanes}, b.getI1Type()), count);
 }
 
-/// One element of a factor, or a vector of neighbours, in f32.
-Value PackedProductEmitter::load(const Factor &factor, Value at,
+/// What a packed factor holds of one line, or of `count` neighbours in memory.
+/// `next`, if any, is where their second steps lie, of pairs that do not lie
+/// along the sum.
+Value PackedProductEmitter::load(const Factor &factor, Value at, Value next,
                                  int64_t count) {
+  if (product.sumsPairs)
+    return loadPairs(factor, at, next, count);
   Type element = cast<MemRefType>(factor.memory.getType()).getElementType();
   auto widened = [&](Value value, Type type) -> Value {
     if (element.isF32())
@@ -201,6 +207,29 @@ Value PackedProductEmitter::load(const Factor &factor, Value at,
                  vectorType);
 }
 
+/// Pairs of bf16, each as the bits of one f32.
+Value PackedProductEmitter::loadPairs(const Factor &factor, Value at,
+                                      Value next, int64_t count) {
+  Type element = cast<MemRefType>(factor.memory.getType()).getElementType();
+  auto narrow = [&](Value from, int64_t width) -> Value {
+    Value read = vector::LoadOp::create(
+        b, loc, VectorType::get({width}, element), factor.memory, from);
+    if (element.isBF16())
+      return read;
+    return arith::TruncFOp::create(
+        b, loc, VectorType::get({width}, b.getBF16Type()), read);
+  };
+  Value pairs = factor.alongSum
+                    ? narrow(at, 2 * count)
+                    : vector::InterleaveOp::create(b, loc, narrow(at, count),
+                                                   narrow(next, count))
+                          .getResult();
+  Value words = vector::BitCastOp::create(
+      b, loc, VectorType::get({count}, b.getF32Type()), pairs);
+  return count == 1 ? vector::ExtractOp::create(b, loc, words, 0).getResult()
+                    : words;
+}
+
 //===----------------------------------------------------------------------===//
 // Product
 //===----------------------------------------------------------------------===//
@@ -211,6 +240,8 @@ void PackedProductEmitter::emit() {
     stepBegin = begin;
     steps = min(b.createOrFold<arith::SubIOp>(loc, all, begin),
                 constant(product.sumBlock));
+    words = b.createOrFold<arith::DivUIOp>(loc, steps,
+                                           constant(product.stepsPerWord()));
     pack(right, columnBegin, columnEnd, rightPanels, product.tileColumns,
          product.tileColumns);
     emitRows();
@@ -239,7 +270,7 @@ void PackedProductEmitter::emitRows() {
         Value first = arith::SubIOp::create(b, loc, row, group);
         Value panel = arith::DivUIOp::create(b, loc, first, constant(lines)),
               place = arith::RemUIOp::create(b, loc, first, constant(lines));
-        place = add(place, mul(panel, constant(product.sumBlock * lanes)));
+        place = add(place, mul(panel, constant(wordsPerBlock * lanes)));
         SmallVector<Value> at;
         for (int64_t i = 0; i < tileRows; ++i)
           at.push_back(add(place, constant(i)));
@@ -264,14 +295,14 @@ void PackedProductEmitter::emitRows() {
 }
 
 /// All tiles of the rows from `base` on, of which those from `row` on are new;
-/// step k of the tile's row i lies at leftAt[i] + k * leftStep.
+/// word k of the tile's row i lies at leftAt[i] + k * leftStep.
 /// `ahead`, if any, is the row of `left` to ask for meanwhile.
 void PackedProductEmitter::emitTiles(Value row, Value base, Value leftMemory,
                                      ArrayRef<Value> leftAt, int64_t leftStep,
                                      Value ahead) {
   loop(columnBegin, columnEnd, product.tileColumns, [&](Value column) {
     Value panel = mul(b.createOrFold<arith::SubIOp>(loc, column, columnBegin),
-                      constant(product.sumBlock));
+                      constant(wordsPerBlock));
     prefetchResult(row, column);
     emitTile(panel, leftMemory, leftAt, leftStep, ahead);
     finishTile(row, base, column);
@@ -304,7 +335,7 @@ void PackedProductEmitter::emitTile(Value panel, Value leftMemory,
   int64_t vectors = product.tileColumns / lanes;
   Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorType));
   SmallVector<Value> sums(product.tileRows * vectors, zero);
-  auto op = scf::ForOp::create(b, loc, constant(0), steps, constant(1), sums);
+  auto op = scf::ForOp::create(b, loc, constant(0), words, constant(1), sums);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(op.getBody());
@@ -312,9 +343,11 @@ void PackedProductEmitter::emitTile(Value panel, Value leftMemory,
     sums.assign(op.getRegionIterArgs().begin(), op.getRegionIterArgs().end());
     Value from = add(panel, mul(step, constant(product.tileColumns)));
     if (ahead)
-      prefetch(
-          left.memory,
-          add(offset(left.map, product.summed, add(stepBegin, step)), ahead));
+      prefetch(left.memory,
+               add(offset(left.map, product.summed,
+                          add(stepBegin,
+                              mul(step, constant(product.stepsPerWord())))),
+                   ahead));
     SmallVector<Value> columns;
     for (int64_t i = 0; i < vectors; ++i)
       columns.push_back(vector::LoadOp::create(b, loc, vectorType, rightPanels,
@@ -325,13 +358,25 @@ void PackedProductEmitter::emitTile(Value panel, Value leftMemory,
       Value row = vector::BroadcastOp::create(b, loc, vectorType, element);
       for (int64_t k = 0; k < vectors; ++k) {
         Value &sum = sums[i * vectors + k];
-        sum = vector::FMAOp::create(b, loc, row, columns[k], sum);
+        sum = multiplyAdd(row, columns[k], sum);
       }
     }
     scf::YieldOp::create(b, loc, sums);
   }
   for (auto [i, sum] : llvm::enumerate(op.getResults()))
     vector::StoreOp::create(b, loc, sum, tile, constant(i * lanes));
+}
+
+/// sum + row * column, of words that packed factors hold.
+Value PackedProductEmitter::multiplyAdd(Value row, Value column, Value sum) {
+  if (!product.sumsPairs)
+    return vector::FMAOp::create(b, loc, row, column, sum);
+  auto pairs = [&](Value words) -> Value {
+    return vector::BitCastOp::create(
+        b, loc, VectorType::get({2 * lanes}, b.getBF16Type()), words);
+  };
+  return x86vector::DotBF16Op::create(b, loc, vectorType, sum, pairs(row),
+                                      pairs(column));
 }
 
 /// Takes the new rows and the columns that exist to where they belong.

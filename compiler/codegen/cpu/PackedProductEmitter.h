@@ -71,15 +71,19 @@ private:
   Factor factor(mlir::OpOperand *operand, llvm::ArrayRef<unsigned> lines,
                 bool alongSum);
   mlir::Value maskUpTo(mlir::Value count);
-  mlir::Value load(const Factor &factor, mlir::Value at, int64_t count);
+  mlir::Value load(const Factor &factor, mlir::Value at, mlir::Value next,
+                   int64_t count);
+  mlir::Value loadPairs(const Factor &factor, mlir::Value at, mlir::Value next,
+                        int64_t count);
 
   // Work.
   void pack(const Factor &factor, mlir::Value first, mlir::Value end,
             mlir::Value target, int64_t lines, int64_t width);
   void transposeLines(const Factor &factor, mlir::Value first,
                       mlir::Value target, mlir::Value at, int64_t width);
-  void copyLines(const Factor &factor, mlir::Value from, mlir::Value left,
-                 int64_t i, mlir::Value target, mlir::Value to);
+  void copyLines(const Factor &factor, mlir::Value from, mlir::Value next,
+                 mlir::Value left, int64_t i, mlir::Value target,
+                 mlir::Value to);
   void emitRows();
   void emitTiles(mlir::Value row, mlir::Value base, mlir::Value leftMemory,
                  llvm::ArrayRef<mlir::Value> leftAt, int64_t leftStep,
@@ -89,6 +93,7 @@ private:
   void emitTile(mlir::Value panel, mlir::Value leftMemory,
                 llvm::ArrayRef<mlir::Value> leftAt, int64_t leftStep,
                 mlir::Value ahead);
+  mlir::Value multiplyAdd(mlir::Value row, mlir::Value column, mlir::Value sum);
   void finishTile(mlir::Value row, mlir::Value base, mlir::Value column);
   void finishVector(mlir::Value row, mlir::Value column, mlir::Value value,
                     mlir::Value part);
@@ -101,12 +106,13 @@ private:
   mlir::linalg::GenericOp root;
   mlir::Location loc;
   int64_t lanes;
+  int64_t wordsPerBlock = 0; ///< of a packed line: one or two steps each
   mlir::VectorType vectorType;
   Factor left, right;
 
   mlir::Value columnGroup, columnGroups;                ///< the workgroup's
   mlir::Value rowBegin, rowEnd, columnBegin, columnEnd; ///< of the workgroup
-  mlir::Value stepBegin, steps;                         ///< of the block
+  mlir::Value stepBegin, steps, words;                  ///< of the block
   mlir::Value isFirst, isLast; ///< of the blocks; null: there is one
   mlir::Value rightPanels, leftPanel, tile, parts; ///< scratch
 };

@@ -63,8 +63,8 @@ def VectorizeKernels : Pass<"cpu-vectorize-kernels", "mlir::ModuleOp"> {
     Option<"prefetchBytes", "prefetch-bytes", "int64_t", "2048",
            "How far ahead a matrix-vector product asks for its matrix; 0: the hardware does">,
     Option<"bf16Dot", "bf16-dot", "bool", "false",
-           "The CPU has a dot product of two bf16 pairs: contractions of a block in the "
-           "cache, both of whose factors are bf16, take it">,
+           "The CPU has a dot product of two bf16 pairs: large products with a factor in "
+           "bf16 take it, and contractions of a block in the cache with two">,
     Option<"pack", "pack", "bool", "true", "Pack the factors of large matrix products">];
   let statistics = [
     Statistic<"numPacked", "packed", "Nests that are packed matrix products">,

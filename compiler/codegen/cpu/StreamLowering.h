@@ -64,6 +64,7 @@ private:
   mlir::Value carry(unsigned out, llvm::StringRef labels);
   mlir::Value allocate(mlir::Value value, llvm::StringRef labels);
   mlir::Value widen(mlir::Value value, llvm::StringRef term);
+  void noteRounding();
   mlir::Value narrow(mlir::Value value, llvm::StringRef term);
   llvm::SmallVector<mlir::Value> nextBlocks();
   mlir::Value matrix(mlir::Value memref, llvm::StringRef labels,

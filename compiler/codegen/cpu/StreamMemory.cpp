@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/StreamLowering.h"
+#include "dialects/exec/ExecDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
@@ -132,8 +133,13 @@ Value StreamLowering::widen(Value value, StringRef term) {
   return known = scratch(value, term);
 }
 
+void StreamLowering::noteRounding() {
+  stream->getParentOp()->setAttr(exec::roundsAttrName, b.getUnitAttr());
+}
+
 /// A copy of a value's block in bf16.
 Value StreamLowering::narrow(Value value, StringRef term) {
+  noteRounding();
   auto copy = [&] {
     return scratch(narrowBuffers[value], term, b.getBF16Type());
   };

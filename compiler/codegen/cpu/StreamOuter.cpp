@@ -99,6 +99,7 @@ bool StreamLowering::accumulateOuter(EinsumOp op, unsigned out) {
   if (!isMatrix(y) || !isMatrix(matrix(xMemory, xTerm, xKept, summed, at)))
     return false;
   if (isPaired) {
+    noteRounding();
     Value pairs = pairScratch(yOperand, steps, sizes[column]);
     emitPairs(b, loc, y, pairs, options.target);
     y = pairs;

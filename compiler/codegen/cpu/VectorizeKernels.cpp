@@ -150,7 +150,9 @@ static void remarkOnProduct(const Nest &nest,
         << remark::metric("tileColumns", product->tileColumns)
         << remark::metric("rowBlock", product->rowBlock)
         << remark::metric("columnBlock", product->columnBlock)
-        << remark::metric("sumBlock", product->sumBlock);
+        << remark::metric("sumBlock", product->sumBlock)
+        << remark::metric("products",
+                          product->sumsPairs ? "bf16 pairs" : "f32");
   else if (!why.empty())
     remark::missed(root.getLoc(), options) << remark::reason("{0}", why);
 }
@@ -256,6 +258,8 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
     }
     for (Nest &nest : *nests) {
       chooseSchedule(nest, target);
+      if (product && product->sumsPairs)
+        kernel->setAttr(exec::roundsAttrName, UnitAttr::get(&getContext()));
       if (product)
         break;
       ++(nest.vectorLoop ? numVector : numScalar);

@@ -42,7 +42,7 @@ public:
                     std::vector<int> operands, std::vector<int> scalars) {
     Dispatch dispatch;
     dispatch.kernel = static_cast<int>(program.kernels.size());
-    program.kernels.push_back(symbol);
+    program.kernels.push_back({symbol});
     dispatch.label = "block.0/" + symbol;
     dispatch.grid = {{rows, 1}};
     dispatch.scalars = std::move(scalars);

@@ -72,7 +72,7 @@ static Dispatch makeDispatch(const Program &program, int kernel,
                              std::vector<int> scalars) {
   Dispatch dispatch;
   dispatch.kernel = kernel;
-  dispatch.label = "test/" + program.kernels[kernel];
+  dispatch.label = "test/" + program.kernels[kernel].symbol;
   dispatch.grid = std::move(grid);
   dispatch.scalars = std::move(scalars);
   for (const std::string &name : buffers) {
@@ -102,8 +102,11 @@ Program fixtureProgram() {
   program.options.prefillChunk = kFixtureChunk;
   program.cpu.name = "x86-64";
   program.cpu.features = {"sse2"};
-  program.kernels = {"fixture_gather", "fixture_affine", "fixture_append",
-                     "fixture_sum", "fixture_count"};
+  program.kernels = {{"fixture_gather"},
+                     {"fixture_affine"},
+                     {"fixture_append"},
+                     {"fixture_sum"},
+                     {"fixture_count"}};
   addBuffers(program);
   Entry entry;
   entry.name = "step";

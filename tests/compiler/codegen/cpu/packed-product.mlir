@@ -1,11 +1,14 @@
 // Large matrix products: what is packed, the register tile and the grid.
 // RUN: tpa-opt %s --cpu-vectorize-kernels --canonicalize --cse | FileCheck %s
+// RUN: tpa-opt %s --cpu-vectorize-kernels=bf16-dot=true --canonicalize --cse | FileCheck %s --check-prefix=DOT
+// RUN: tpa-opt %s --cpu-vectorize-kernels=bf16-dot=true --remarks-filter=tpa --remark-format=emitRemark 2>&1 >/dev/null | FileCheck %s --check-prefix=PAIRS
 // RUN: tpa-opt %s --cpu-vectorize-kernels --remarks-filter=tpa --remark-format=emitRemark 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
 
 // CHECK-NOT: linalg.
 
 // Rows of both are contiguous along the sum: right is transposed into panels, left is
-// broadcast from where it lies. Fewer than 16 tokens keep the nest.
+// broadcast from where it lies. Fewer than 16 tokens keep the nest. Where the CPU multiplies pairs
+// of bf16, words of two steps are transposed, and the left factor is rounded into such.
 // CHECK: affine_map<()[s0] -> (16, s0 ceildiv 1024)>
 // CHECK-LABEL: func.func private @outputs
 // CHECK-SAME: (%[[N:.*]]: index, %{{.*}}: index)
@@ -19,7 +22,16 @@
 // CHECK-COUNT-3: vector.load {{.*}} : memref<73728xf32>, vector<16xf32>
 // CHECK-COUNT-24: vector.fma
 // CHECK: vector.maskedstore
-// REMARK: [Passed] packed-product {{.*}} columnBlock=96, rowBlock=1024, sumBlock=768, tileColumns=48, tileRows=8
+// DOT-LABEL: func.func private @outputs
+// DOT-SAME: exec.rounds_to_bf16
+// DOT: vector.load {{.*}} : memref<1179648xbf16>, vector<32xbf16>
+// DOT: vector.shuffle
+// DOT: vector.load {{.*}} : memref<?xf32{{.*}}>, vector<32xf32>
+// DOT: arith.truncf {{.*}} : vector<32xf32> to vector<32xbf16>
+// DOT-COUNT-24: x86vector.avx512.dot
+// DOT-NOT: x86vector.avx512.dot
+// PAIRS: [Passed] packed-product {{.*}} products="bf16 pairs"
+// REMARK: [Passed] packed-product {{.*}} columnBlock=96, products=f32, rowBlock=1024, sumBlock=768, tileColumns=48, tileRows=8
 func.func private @outputs(%n: index) attributes {exec.kernel} {
   %zero = arith.constant 0.0 : f32
   %x = exec.binding 0[%n] : memref<1x?x768xf32>
@@ -40,6 +52,10 @@ func.func private @outputs(%n: index) attributes {exec.kernel} {
 
 // Neither is contiguous along the sum: both are copied, a step at a time, and nothing is
 // transposed. The sum varies, so its blocks are added to the result.
+// DOT-LABEL: func.func private @gradient
+// DOT-NOT: x86vector
+// DOT-NOT: exec.rounds_to_bf16
+// DOT: return
 // CHECK-LABEL: func.func private @gradient
 // CHECK-NOT: vector.shuffle
 // CHECK: scf.for %{{.*}} = %c0 to %{{.*}} step %c256
