@@ -82,4 +82,26 @@ def FormDispatches : Pass<"exec-form-dispatches", "mlir::ModuleOp"> {
   let dependentDialects = ["::tpa::exec::ExecDialect", "mlir::func::FuncDialect"];
 }
 
+def JoinDispatches : Pass<"exec-join-dispatches", "mlir::ModuleOp"> {
+  let summary = "make one dispatch of small ones that follow each other";
+  let description = [{
+    Neighbouring dispatches that need no scalar, and each move and compute so
+    little that one workgroup is done with it in about the time of a fork, become
+    one: its kernel is their kernels' bodies, one behind the other. Whatever they
+    make stays a result, in memory, and costs add up. The remark `join-dispatches`
+    lists what was joined, by labels, and says of a small dispatch that stays
+    alone what keeps it apart from its neighbour.
+
+    Example: tests/compiler/fusion/join-dispatches.mlir
+  }];
+  let options = [
+    Option<"mostBytes", "most-bytes", "int64_t", "16384",
+           "Bytes that a small dispatch reads at most, and writes at most">,
+    Option<"mostFlops", "most-flops", "int64_t", "16384",
+           "Floating-point operations of a small dispatch at most">];
+  let statistics = [
+    Statistic<"numJoined", "joined", "Dispatches joined to the one before">];
+  let dependentDialects = ["::tpa::exec::ExecDialect", "mlir::func::FuncDialect"];
+}
+
 #endif // TPA_COMPILER_FUSION_PASSES_TD
