@@ -212,13 +212,16 @@ void Joiner::eraseUnused(ModuleOp module) {
 /// empty if nothing does.
 static StringRef obstacle(ArrayRef<exec::DispatchOp> run,
                           exec::DispatchOp dispatch) {
-  llvm::DenseSet<const void *> read, updated;
+  llvm::DenseSet<const void *> read, written, updated;
   for (exec::DispatchOp other : run) {
     for (Value value : other.getReads())
       read.insert(memoryOf(value));
-    for (Value value : other.getWrites())
-      if (!isFresh(value))
-        updated.insert(memoryOf(value));
+    for (auto [write, result] :
+         llvm::zip_equal(other.getWrites(), other.getResults())) {
+      written.insert(memoryOf(result));
+      if (!isFresh(write))
+        updated.insert(memoryOf(write));
+    }
   }
   // A kernel's operands do not overlap, but for what is read only.
   auto clashes = [](const llvm::DenseSet<const void *> &memory,
@@ -231,8 +234,8 @@ static StringRef obstacle(ArrayRef<exec::DispatchOp> run,
     return "it reads what its neighbour updates in place";
   if (clashes(read, dispatch.getWrites()))
     return "it updates in place what its neighbour reads";
-  if (clashes(updated, dispatch.getWrites()))
-    return "it updates in place what its neighbour does";
+  if (clashes(written, dispatch.getWrites()))
+    return "it updates in place what its neighbour writes";
   return {};
 }
 

@@ -65,8 +65,11 @@ def FormDispatches : Pass<"exec-form-dispatches", "mlir::ModuleOp"> {
   let description = [{
     Every contraction, reduction or pointwise map becomes a kernel together with
     the views, constants and fills that it reads, and, after a contraction or
-    reduction, the pointwise map that alone uses its result (the epilogue). Equal
-    kernels are one function. Each dispatch states its bytes and operations.
+    reduction, the pointwise map that alone uses its result (the epilogue). A map
+    may follow several contractions that share an operand and run through the same
+    loops, where each value of the others is read fewer than 16 times, as that of a
+    SwiGLU for one token. Equal kernels are one function. Each dispatch states its
+    bytes and operations.
 
     Dynamic sizes must come from the scalars of the entry: of a function's
     arguments, `exec.scalar` names the scalars, and `exec.dims` names the scalar

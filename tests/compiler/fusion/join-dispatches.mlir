@@ -74,7 +74,7 @@ func.func private @unknown(%x: tensor<8xf32>, %m: index {exec.scalar = "m"}) -> 
 // CHECK: return
 // REMARK: [Missed] join-dispatches {{.*}} Reason="it updates in place what its neighbour reads", label=read
 // REMARK: [Missed] join-dispatches {{.*}} Reason="it updates in place what its neighbour reads", label=append
-// REMARK: [Missed] join-dispatches {{.*}} Reason="it updates in place what its neighbour does", label="append again"
+// REMARK: [Missed] join-dispatches {{.*}} Reason="it updates in place what its neighbour writes", label="append again"
 // REMARK: [Missed] join-dispatches {{.*}} Reason="it reads what its neighbour updates in place", label="read again"
 func.func private @in_place(%x: tensor<8xf32>, %cache: tensor<16xf32>) -> (tensor<16xf32>, tensor<16xf32>) {
   %e = tensor.empty() : tensor<16xf32>
@@ -83,6 +83,19 @@ func.func private @in_place(%x: tensor<8xf32>, %cache: tensor<16xf32>) -> (tenso
   %2 = exec.dispatch @append reads(%x : tensor<8xf32>) writes(%1 : tensor<16xf32>) {cost = #small, label = "append again"} -> tensor<16xf32>
   %3 = exec.dispatch @negate16 reads(%2 : tensor<16xf32>) writes(%e : tensor<16xf32>) {cost = #small, label = "read again"} -> tensor<16xf32>
   return %2, %3 : tensor<16xf32>, tensor<16xf32>
+}
+
+// Nor may one update what another makes.
+// CHECK-LABEL: func.func private @made
+// CHECK-NOT: joined
+// CHECK: return
+// REMARK: [Missed] join-dispatches {{.*}} Reason="it updates in place what its neighbour writes", label=make
+func.func private @made(%x: tensor<8xf32>) -> tensor<16xf32> {
+  %e = tensor.empty() : tensor<8xf32>
+  %f = tensor.empty() : tensor<16xf32>
+  %0 = exec.dispatch @append reads(%x : tensor<8xf32>) writes(%f : tensor<16xf32>) {cost = #small, label = "make"} -> tensor<16xf32>
+  %1 = exec.dispatch @append reads(%x : tensor<8xf32>) writes(%0 : tensor<16xf32>) {cost = #small, label = "update"} -> tensor<16xf32>
+  return %1 : tensor<16xf32>
 }
 
 func.func private @negate(%x: tensor<8xf32>, %y: tensor<8xf32>) -> tensor<8xf32> attributes {exec.kernel} {
