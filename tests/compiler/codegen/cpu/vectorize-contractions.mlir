@@ -147,3 +147,51 @@ func.func private @twins() attributes {exec.kernel} {
   }
   return
 }
+
+// Of several rows, a register tile of each product.
+// CHECK-LABEL: func.func private @twin_tiles
+// CHECK: %[[G:.*]] = exec.binding 1
+// CHECK: %[[U:.*]] = exec.binding 2
+// CHECK: %{{.*}}:12 = scf.for
+// CHECK-COUNT-4: vector.load %[[G]][
+// CHECK: %{{.*}}:12 = scf.for
+// CHECK-COUNT-4: vector.load %[[U]][
+// CHECK-COUNT-12: math.exp
+// CHECK-NOT: math.exp
+// CHECK: return
+func.func private @twin_tiles() attributes {exec.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %x = exec.binding 0 : memref<3x64xf32>
+  %g = exec.binding 1 : memref<48x64xf32>
+  %u = exec.binding 2 : memref<48x64xf32>
+  %y = exec.binding 3 : memref<3x48xf32>
+  %a0 = memref.alloc() : memref<3x48xf32>
+  %a1 = memref.alloc() : memref<3x48xf32>
+  linalg.fill ins(%zero : f32) outs(%a0 : memref<3x48xf32>)
+  linalg.generic {indexing_maps = [affine_map<(n, o, c) -> (n, c)>, affine_map<(n, o, c) -> (o, c)>, affine_map<(n, o, c) -> (n, o)>],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %g : memref<3x64xf32>, memref<48x64xf32>) outs(%a0 : memref<3x48xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %acc, %0 : f32
+    linalg.yield %1 : f32
+  }
+  linalg.fill ins(%zero : f32) outs(%a1 : memref<3x48xf32>)
+  linalg.generic {indexing_maps = [affine_map<(n, o, c) -> (n, c)>, affine_map<(n, o, c) -> (o, c)>, affine_map<(n, o, c) -> (n, o)>],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %u : memref<3x64xf32>, memref<48x64xf32>) outs(%a1 : memref<3x48xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %acc, %0 : f32
+    linalg.yield %1 : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(n, o) -> (n, o)>, affine_map<(n, o) -> (n, o)>, affine_map<(n, o) -> (n, o)>],
+                  iterator_types = ["parallel", "parallel"]}
+      ins(%a0, %a1 : memref<3x48xf32>, memref<3x48xf32>) outs(%y : memref<3x48xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = math.exp %a : f32
+    %1 = arith.mulf %0, %b : f32
+    linalg.yield %1 : f32
+  }
+  return
+}
