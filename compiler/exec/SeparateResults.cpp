@@ -27,5 +27,8 @@ void tpa::separateResults(DestinationStyleOpInterface op) {
     map.map(memory, builder.clone(*empty)->getResult(0));
     init.set(fill ? builder.clone(*fill, map)->getResult(0)
                   : map.lookup(memory));
+    // A fill that nothing reads would still fill memory.
+    if (fill && fill->use_empty())
+      fill->erase();
   }
 }

@@ -11,6 +11,7 @@
 #include "compiler/exec/SeparateResults.h"
 #include "compiler/fusion/DispatchCost.h"
 #include "compiler/fusion/DynamicSizes.h"
+#include "compiler/fusion/Epilogue.h"
 #include "compiler/fusion/Passes.h"
 #include "dialects/exec/ExecDialect.h"
 #include "dialects/tpa/TpaDialect.h"
@@ -42,69 +43,6 @@ static bool isCloned(Operation *op) {
   return isScalar || isa<arith::ConstantOp, tensor::EmptyOp, linalg::FillOp,
                          tensor::ExtractSliceOp, tensor::ExpandShapeOp,
                          tensor::CollapseShapeOp>(op);
-}
-
-static bool isPointwise(Operation *op) {
-  auto generic = dyn_cast<linalg::GenericOp>(op);
-  return generic && generic.getNumParallelLoops() == generic.getNumLoops();
-}
-
-/// What a kernel is called: the name its work was given, or what it does.
-static std::string labelOf(Operation *op) {
-  Location loc = op->getLoc();
-  if (auto fused = dyn_cast<FusedLoc>(loc))
-    loc = fused.getLocations().back();
-  if (auto name = dyn_cast<NameLoc>(loc))
-    return name.getName().str();
-  if (isa<tensor::InsertSliceOp, scf::ForOp>(op))
-    return "cache_append";
-  if (isa<StreamOp>(op))
-    return "attention";
-  return isPointwise(op) ? "elementwise" : "contraction";
-}
-
-/// Whether `consumer` may be the epilogue of the contraction or reduction
-/// `root`, which its operand comes from: what stands against it, empty if
-/// nothing does.
-static StringRef epilogueObstacle(linalg::GenericOp root,
-                                  linalg::GenericOp consumer,
-                                  OpOperand *operand) {
-  if (!root->hasOneUse())
-    return "the result has another use";
-  if (root->getNumResults() != 1)
-    return "the work has more than one result";
-  if (root->getBlock() != consumer->getBlock())
-    return "the map is inside another operation";
-  if (!consumer.getMatchingIndexingMap(operand).isPermutation())
-    return "the map does not read each element once";
-  return {};
-}
-
-/// The contraction or reduction whose result `op` alone maps, point by point.
-static linalg::GenericOp epilogueRoot(Operation *op) {
-  if (!isPointwise(op))
-    return {};
-  auto consumer = cast<linalg::GenericOp>(op);
-  linalg::GenericOp chosen;
-  for (OpOperand *operand : consumer.getDpsInputOperands()) {
-    auto root = operand->get().getDefiningOp<linalg::GenericOp>();
-    if (!root || isPointwise(root))
-      continue;
-    StringRef why = epilogueObstacle(root, consumer, operand);
-    if (why.empty() && chosen)
-      why = "the map follows other work already";
-    auto options = remark::RemarkOpts::name("epilogue").category("tpa");
-    if (why.empty()) {
-      chosen = root;
-      remark::passed(op->getLoc(), options)
-          << remark::metric("work", labelOf(root));
-    } else {
-      remark::missed(op->getLoc(), options)
-          << remark::metric("work", labelOf(root))
-          << remark::reason("{0}", why);
-    }
-  }
-  return chosen;
 }
 
 namespace {
@@ -462,12 +400,12 @@ struct FormDispatches : tpa::impl::FormDispatchesBase<FormDispatches> {
       if (!isa<linalg::GenericOp, scf::ForOp, tensor::InsertSliceOp, StreamOp>(
               op))
         continue;
-      groups.push_back({&op});
-      Operation *root = epilogueRoot(&op);
-      if (root && joined.insert(root).second) {
-        groups.back().insert(groups.back().begin(), root);
-        ++numEpilogues;
-      }
+      groups.emplace_back();
+      for (Operation *root : epilogueRoots(&op))
+        if (joined.insert(root).second)
+          groups.back().push_back(root);
+      numEpilogues += !groups.back().empty();
+      groups.back().push_back(&op);
     }
     llvm::erase_if(groups, [&](ArrayRef<Operation *> group) {
       return group.size() == 1 && joined.contains(group.front());

@@ -65,8 +65,11 @@ def FormDispatches : Pass<"exec-form-dispatches", "mlir::ModuleOp"> {
   let description = [{
     Every contraction, reduction or pointwise map becomes a kernel together with
     the views, constants and fills that it reads, and, after a contraction or
-    reduction, the pointwise map that alone uses its result (the epilogue). Equal
-    kernels are one function. Each dispatch states its bytes and operations.
+    reduction, the pointwise map that alone uses its result (the epilogue). A map
+    may follow several contractions that share an operand and run through the same
+    loops, where each value of the others is read fewer than 16 times, as that of a
+    SwiGLU for one token. Equal kernels are one function. Each dispatch states its
+    bytes and operations.
 
     Dynamic sizes must come from the scalars of the entry: of a function's
     arguments, `exec.scalar` names the scalars, and `exec.dims` names the scalar
@@ -79,6 +82,28 @@ def FormDispatches : Pass<"exec-form-dispatches", "mlir::ModuleOp"> {
     Statistic<"numKernels", "kernels", "Different kernels">,
     Statistic<"numEpilogues", "epilogues", "Pointwise maps joined to the work before them">,
     Statistic<"numSiblings", "siblings", "Contractions joined to others of their operand">];
+  let dependentDialects = ["::tpa::exec::ExecDialect", "mlir::func::FuncDialect"];
+}
+
+def JoinDispatches : Pass<"exec-join-dispatches", "mlir::ModuleOp"> {
+  let summary = "make one dispatch of small ones that follow each other";
+  let description = [{
+    Neighbouring dispatches that need no scalar, and each move and compute so
+    little that one workgroup is done with it in about the time of a fork, become
+    one: its kernel is their kernels' bodies, one behind the other. Whatever they
+    make stays a result, in memory, and costs add up. The remark `join-dispatches`
+    lists what was joined, by labels, and says of a small dispatch that stays
+    alone what keeps it apart from its neighbour.
+
+    Example: tests/compiler/fusion/join-dispatches.mlir
+  }];
+  let options = [
+    Option<"mostBytes", "most-bytes", "int64_t", "16384",
+           "Bytes that a small dispatch reads at most, and writes at most">,
+    Option<"mostFlops", "most-flops", "int64_t", "16384",
+           "Floating-point operations of a small dispatch at most">];
+  let statistics = [
+    Statistic<"numJoined", "joined", "Dispatches joined to the one before">];
   let dependentDialects = ["::tpa::exec::ExecDialect", "mlir::func::FuncDialect"];
 }
 

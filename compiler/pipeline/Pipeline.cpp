@@ -191,6 +191,7 @@ void buildPipeline(OpPassManager &passes, Phase from, Phase to,
   }
   if (runs(Phase::Dispatch)) {
     passes.addPass(createFormDispatches());
+    passes.addPass(createJoinDispatches());
     cleanUp(passes);
   }
   if (runs(Phase::Memory)) {

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 namespace t6 {
 
@@ -46,9 +47,55 @@ absl::StatusOr<Sampler> Sampler::create(const SamplingOptions &options) {
   return Sampler(options);
 }
 
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+/// The largest logit; infinity also if one is NaN, -infinity if there is none.
+static float largestOf(absl::Span<const float> logits) {
+  // Compilers make vectors of the lanes, whatever their width.
+  constexpr size_t kLanes = 16;
+  float largest[kLanes];
+  std::fill_n(largest, kLanes, -kInfinity);
+  auto take = [&](float logit, size_t lane) {
+    float number = logit < kInfinity ? logit : kInfinity;
+    largest[lane] = number > largest[lane] ? number : largest[lane];
+  };
+  size_t whole = logits.size() / kLanes * kLanes;
+  for (size_t at = 0; at < whole; at += kLanes)
+    for (size_t lane = 0; lane < kLanes; ++lane)
+      take(logits[at + lane], lane);
+  for (size_t at = whole; at < logits.size(); ++at)
+    take(logits[at], at - whole);
+  return *std::max_element(largest, largest + kLanes);
+}
+
+/// The lowest of the ids with the largest logit; none where the logits are not
+/// as they must be. Of a chunk only the largest is known until it wins.
+static std::optional<int32_t> firstLargest(absl::Span<const float> logits) {
+  constexpr size_t kChunk = 1024;
+  float best = -kInfinity;
+  size_t start = 0;
+  for (size_t at = 0; at < logits.size(); at += kChunk) {
+    float largest = largestOf(logits.subspan(at, kChunk));
+    if (largest > best) {
+      best = largest;
+      start = at;
+    }
+  }
+  if (std::isinf(best))
+    return std::nullopt;
+  auto found = std::find(logits.begin() + start, logits.end(), best);
+  return int32_t(found - logits.begin());
+}
+
 absl::StatusOr<int32_t> Sampler::sample(absl::Span<const float> logits,
                                         absl::Span<const int32_t> history,
                                         uint64_t position, uint64_t row) {
+  if (options.vocabLimit > 0)
+    logits = logits.subspan(0, size_t(options.vocabLimit));
+  // Candidates are not needed, and would take longer than all of the search.
+  if (options.temperature == 0 && options.repetitionPenalty == 1)
+    if (std::optional<int32_t> id = firstLargest(logits))
+      return *id;
   if (absl::Status status = load(logits, history, position); !status.ok())
     return status;
   if (options.temperature == 0)
@@ -65,8 +112,6 @@ absl::Status Sampler::load(absl::Span<const float> logits,
                            absl::Span<const int32_t> history,
                            uint64_t position) {
   size_t limit = logits.size();
-  if (options.vocabLimit > 0)
-    limit = std::min(limit, size_t(options.vocabLimit));
   inHistory.assign(limit, false);
   if (options.repetitionPenalty != 1)
     for (int32_t id : history)

@@ -89,6 +89,31 @@ TEST(Sampler, TemperatureZeroTakesTheLargestAndTheLowestIdOfEquals) {
   EXPECT_EQ(*sampler.sample({-0.0f, 0.0f}, {}, 0), 0);
 }
 
+// Long enough for several chunks and a rest; the largest twice, anywhere.
+TEST(Sampler, TemperatureZeroSearchesAllOfALongRow) {
+  SamplingOptions options;
+  options.temperature = 0;
+  Sampler sampler = make(options);
+  options.vocabLimit = 2000;
+  Sampler limited = make(options);
+  std::mt19937 random(1);
+  Logits logits(3 * 1024 + 21);
+  for (float &logit : logits)
+    logit = float(random() % 1000) - 1000;
+  for (size_t first : {0, 15, 16, 1023, 1024, 1999, 2000, 3071, 3077, 3092})
+    for (size_t second :
+         {first, first + (logits.size() - first) / 2, logits.size() - 1}) {
+      Logits row = logits;
+      row[first] = row[second] = 1;
+      EXPECT_EQ(*sampler.sample(row, {}, 0), int32_t(first));
+      if (first < 2000)
+        EXPECT_EQ(*limited.sample(row, {}, 0), int32_t(first));
+      row[second] = std::nanf("");
+      EXPECT_THAT(std::string(sampler.sample(row, {}, 0).status().message()),
+                  HasSubstr("the logit of token " + std::to_string(second)));
+    }
+}
+
 // Quantiles of chi-square with 5 and 3 degrees of freedom at 0.9999: a wrong
 // distribution is far beyond them, and the seed is fixed.
 constexpr double kLimitOf5 = 25.7;

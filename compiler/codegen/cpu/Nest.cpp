@@ -117,9 +117,31 @@ static linalg::FillOp fillBefore(linalg::GenericOp root, Value out) {
   return dyn_cast_or_null<linalg::FillOp>(last);
 }
 
+/// Whether the epilogue of `nest`, which is that of `other` too, makes each of
+/// its points from one point of both.
+static bool areTwins(const Nest &nest, const Nest &other) {
+  linalg::GenericOp a = nest.root, b = other.root, epilogue = nest.epilogue;
+  auto readOf = [&](linalg::GenericOp root) {
+    for (OpOperand *input : epilogue.getDpsInputOperands())
+      if (input->get() == root.getDpsInits()[0])
+        return epilogue.getMatchingIndexingMap(input);
+    return AffineMap();
+  };
+  auto isSame = [](const Extent &left, const Extent &right) {
+    return left.constant == right.constant && left.scalar == right.scalar;
+  };
+  return a.getIteratorTypesArray() == b.getIteratorTypesArray() &&
+         a.getIndexingMapsArray() == b.getIndexingMapsArray() &&
+         readOf(a) == readOf(b) && a->getBlock() == b->getBlock() &&
+         llvm::all_of(llvm::zip_equal(nest.extents, other.extents),
+                      [&](auto pair) {
+                        return isSame(std::get<0>(pair), std::get<1>(pair));
+                      });
+}
+
 FailureOr<SmallVector<Nest>> findNests(func::FuncOp kernel) {
   SmallVector<Nest> nests;
-  llvm::DenseSet<Operation *> epilogues;
+  llvm::DenseMap<Operation *, unsigned> epilogues; // and their nests
   WalkResult walk = kernel.walk([&](linalg::GenericOp op) {
     if (epilogues.contains(op))
       return WalkResult::advance();
@@ -140,12 +162,24 @@ FailureOr<SmallVector<Nest>> findNests(func::FuncOp kernel) {
             "leaves an intermediate result in memory: kernels have none");
         return WalkResult::interrupt();
       }
-      epilogues.insert(nest.epilogue);
     }
     FailureOr<SmallVector<Extent>> extents = extentsOf(op);
     if (failed(extents))
       return WalkResult::interrupt();
     nest.extents = *extents;
+    if (nest.epilogue) {
+      auto [known, isNew] = epilogues.insert({nest.epilogue, nests.size()});
+      if (!isNew) {
+        Nest &first = nests[known->second];
+        if (!areTwins(first, nest)) {
+          op.emitOpError("does not run through the loops of other work that "
+                         "the same operation follows");
+          return WalkResult::interrupt();
+        }
+        first.twins.push_back({op, nest.fill, nest.intermediate});
+        return WalkResult::advance();
+      }
+    }
     nest.unroll.assign(op.getNumLoops(), 1);
     nest.tile.assign(op.getNumLoops(), 0);
     nests.push_back(nest);
@@ -247,7 +281,7 @@ static bool chooseGather(Nest &nest, const Target &target) {
   Operation *last =
       root.getBlock()->getTerminator()->getOperand(0).getDefiningOp();
   if (!nest.vectorLoop || nest.isParallel(*nest.vectorLoop) ||
-      !isa_and_nonnull<arith::AddFOp>(last) ||
+      !nest.twins.empty() || !isa_and_nonnull<arith::AddFOp>(last) ||
       !last->getResult(0).getType().isF32())
     return false;
   OpOperand *out = root.getDpsInitOperand(0);
@@ -393,6 +427,7 @@ AffineMap distribute(Nest &nest, func::FuncOp kernel) {
       std::max<int64_t>(1, nest.root.getBlock()->getOperations().size() - 1);
   for (const Extent &extent : nest.extents)
     work *= extent.estimate();
+  work *= double(1 + nest.twins.size());
   double target = std::max(leastWork, work / mostGroups);
 
   SmallVector<unsigned> loops;

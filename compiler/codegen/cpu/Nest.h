@@ -39,6 +39,14 @@ struct Extent {
   int64_t estimate() const { return isStatic() ? constant : 64; }
 };
 
+/// A second root of a nest: the same loops, operands addressed in the same way,
+/// and a result that the same epilogue consumes.
+struct Twin {
+  mlir::linalg::GenericOp root;
+  mlir::linalg::FillOp fill; ///< may be null
+  mlir::memref::AllocOp intermediate;
+};
+
 /// `root` over memrefs, with the constant that its result starts from and the
 /// pointwise operation that consumes the result element by element. The loops
 /// of a nest are the root's.
@@ -47,6 +55,7 @@ struct Nest {
   mlir::linalg::FillOp fill;          ///< may be null
   mlir::linalg::GenericOp epilogue;   ///< may be null
   mlir::memref::AllocOp intermediate; ///< of an epilogue: never materialised
+  llvm::SmallVector<Twin, 0> twins;   ///< with an epilogue: of all its results
 
   llvm::SmallVector<Extent> extents; ///< per loop
   /// Decisions:
@@ -56,7 +65,7 @@ struct Nest {
   std::optional<unsigned> gatherLoop;
   /// Of gathered sums: two products of bf16 a lane and step.
   bool sumsPairs = false;
-  llvm::SmallVector<int64_t> unroll; ///< per loop, 1 for reductions
+  llvm::SmallVector<int64_t, 4> unroll; ///< per loop, 1 for reductions
   /// Sums per point that a vector reduction runs side by side: what it reads,
   /// it reads from front to back.
   int64_t partials = 1;
@@ -66,6 +75,25 @@ struct Nest {
   /// Short reductions are emitted without a loop.
   bool unrollsReductions = false;
   llvm::SmallVector<int64_t, 2> tile; ///< per loop: of a workgroup; 0 is all
+
+  /// The nest as that of a twin alone.
+  Nest ofTwin(const Twin &twin) const {
+    Nest other = *this;
+    other.twins.clear();
+    other.root = twin.root;
+    other.fill = twin.fill;
+    other.intermediate = twin.intermediate;
+    return other;
+  }
+  /// All operations that the nest stands for, in order.
+  llvm::SmallVector<mlir::linalg::GenericOp> operations() const {
+    llvm::SmallVector<mlir::linalg::GenericOp> ops = {root};
+    for (const Twin &twin : twins)
+      ops.push_back(twin.root);
+    if (epilogue)
+      ops.push_back(epilogue);
+    return ops;
+  }
 
   bool isParallel(unsigned loop) const {
     mlir::linalg::GenericOp op = root;

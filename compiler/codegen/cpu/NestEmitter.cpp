@@ -106,20 +106,34 @@ static Value wholeSteps(OpBuilder &b, Location loc, Value from, Value to,
   return b.createOrFold<arith::SubIOp>(loc, to, rest);
 }
 
+LogicalResult NestEmitter::findCombiner() {
+  if (!nest.isReduction())
+    return success();
+  SmallVector<Operation *> combiners;
+  if (!matchReduction(root.getRegionOutputArgs(), 0, combiners) ||
+      combiners.size() != 1)
+    return root.emitOpError("reduces by more than one operation");
+  combiner = combiners.front();
+  if (!linalg::getCombinerOpKind(combiner) ||
+      !arith::getNeutralElement(combiner))
+    return root.emitOpError("reduces by ")
+           << combiner->getName() << ", for which there is no vector reduction";
+  return success();
+}
+
 LogicalResult NestEmitter::emit() {
-  if (nest.isReduction()) {
-    SmallVector<Operation *> combiners;
-    if (!matchReduction(root.getRegionOutputArgs(), 0, combiners) ||
-        combiners.size() != 1)
-      return root.emitOpError("reduces by more than one operation");
-    combiner = combiners.front();
-    if (!linalg::getCombinerOpKind(combiner) ||
-        !arith::getNeutralElement(combiner))
-      return root.emitOpError("reduces by ")
-             << combiner->getName()
-             << ", for which there is no vector reduction";
+  if (failed(findCombiner()))
+    return failure();
+  SmallVector<Nest> nests;
+  for (const Twin &twin : nest.twins)
+    nests.push_back(nest.ofTwin(twin));
+  for (const Nest &other : nests) {
+    twins.emplace_back(b, other, lanes, lower, upper);
+    if (failed(twins.back().findCombiner()))
+      return failure();
   }
   emitParallel(0);
+  twins.clear();
   return success();
 }
 
@@ -226,11 +240,23 @@ void NestEmitter::emitTile() {
   SmallVector<Point> points = tilePoints();
   if (nest.gatherLoop && factor[*nest.gatherLoop] == lanes)
     return finishGathered(points.front(), reduceLanes(points));
-  SmallVector<Value> results =
-      nest.isReduction() ? reduce(points)
-                         : step(points, SmallVector<Value>(points.size()));
-  for (auto [point, value] : llvm::zip_equal(points, results))
-    finish(point, value);
+  SmallVector<Values> results = {resultsAt(points)};
+  for (NestEmitter &twin : twins) {
+    twin.current = current;
+    twin.factor = factor;
+    results.push_back(twin.resultsAt(points));
+  }
+  for (auto [i, point] : llvm::enumerate(points)) {
+    Values values;
+    for (const Values &ofRoot : results)
+      values.push_back(ofRoot[i]);
+    finish(point, values);
+  }
+}
+
+NestEmitter::Values NestEmitter::resultsAt(ArrayRef<Point> points) {
+  return nest.isReduction() ? reduce(points)
+                            : step(points, Values(points.size()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -529,14 +555,19 @@ NestEmitter::Values NestEmitter::step(ArrayRef<Point> points,
 // Result
 //===----------------------------------------------------------------------===//
 
-void NestEmitter::finish(const Point &point, Value value) {
+void NestEmitter::finish(const Point &point, ArrayRef<Value> values) {
   OpOperand *out = root.getDpsInitOperand(0);
   AffineMap outMap = root.getMatchingIndexingMap(out);
   if (!nest.epilogue) {
-    BodyEmitter(b, loc, point).store(value, out->get(), outMap);
+    BodyEmitter(b, loc, point).store(values[0], out->get(), outMap);
     return;
   }
   linalg::GenericOp epilogue = nest.epilogue;
+  llvm::SmallDenseMap<Value, Value> made = {{out->get(), values[0]}};
+  for (auto [twin, value] : llvm::zip_equal(nest.twins, values.drop_front())) {
+    linalg::GenericOp op = twin.root;
+    made[op.getDpsInits()[0]] = value;
+  }
   // Loop e of the epilogue is the root's loop that yields the same dimension.
   AffineMap readMap;
   for (OpOperand *input : epilogue.getDpsInputOperands())
@@ -560,7 +591,7 @@ void NestEmitter::finish(const Point &point, Value value) {
   Values arguments;
   for (OpOperand *input : epilogue.getDpsInputOperands()) {
     Value operand = input->get();
-    if (operand == out->get())
+    if (Value value = made.lookup(operand))
       arguments.push_back(value);
     else if (isa<MemRefType>(operand.getType()))
       arguments.push_back(

@@ -21,6 +21,7 @@ namespace tpa::cpu {
 /// follow)
 ///   accumulators = init                                        (one per point)
 ///   for the reduction loops: accumulators = body(loads, accumulators)
+///   the same for each twin
 ///   store(epilogue(accumulators))
 /// ```
 /// The vector loop, where it is parallel, comes last and makes each accumulator
@@ -35,12 +36,14 @@ public:
               llvm::ArrayRef<mlir::Value> upper);
 
   mlir::LogicalResult emit();
-  /// Stores a result of the root, or what the epilogue makes of it.
-  void finish(const Point &point, mlir::Value value);
+  /// Stores a result of the root, or what the epilogue makes of it and of those
+  /// of the twins.
+  void finish(const Point &point, llvm::ArrayRef<mlir::Value> values);
 
 private:
   using Values = llvm::SmallVector<mlir::Value>;
 
+  mlir::LogicalResult findCombiner();
   mlir::Value constant(int64_t value);
   void loop(mlir::Value from, mlir::Value to, int64_t step,
             llvm::function_ref<void(mlir::Value)> body);
@@ -50,6 +53,7 @@ private:
   void emitTile();
   llvm::SmallVector<Point> tilePoints();
   mlir::Value initial();
+  Values resultsAt(llvm::ArrayRef<Point> points);
   Values reduce(llvm::ArrayRef<Point> points);
   Values reduceLoops(unsigned position, Values accumulators);
   Values reduceVector(unsigned loop, Values accumulators);
@@ -72,6 +76,7 @@ private:
 
   llvm::SmallVector<unsigned> parallel, reduction; ///< order of loops
   mlir::Operation *combiner = nullptr;             ///< of a reduction
+  std::vector<NestEmitter> twins; ///< emit reductions at this one's place
   /// The point being emitted and the register tile around it.
   Point current;
   llvm::SmallVector<int64_t> factor;

@@ -173,6 +173,8 @@ static StringRef tooSmall(const PackedProduct &product, const Nest &nest,
                           const Target &target) {
   if (product.summed.empty() || estimate(nest, product.summed) < target.lanes)
     return "the sum is short";
+  if (!nest.twins.empty())
+    return "another product shares its loops";
   if (isStatic(nest, product.rows) &&
       estimate(nest, product.rows) < PackedProduct::leastRows)
     return "there are few rows";

@@ -182,11 +182,10 @@ static Value bindingOf(Value memref) {
 /// What a nest reads or writes, of its epilogue too.
 static SmallVector<Value> memoryOf(const Nest &nest, bool written) {
   SmallVector<Value> memory;
-  for (linalg::GenericOp op : {nest.root, nest.epilogue})
-    if (op)
-      for (OpOperand &operand : op->getOpOperands())
-        if (op.isDpsInit(&operand) == written)
-          memory.push_back(bindingOf(operand.get()));
+  for (linalg::GenericOp op : nest.operations())
+    for (OpOperand &operand : op->getOpOperands())
+      if (op.isDpsInit(&operand) == written)
+        memory.push_back(bindingOf(operand.get()));
   return memory;
 }
 
@@ -312,9 +311,8 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
                                         own, end);
     auto branch =
         scf::IfOp::create(builder, loc, isOwn, /*withElseRegion=*/false);
-    for (linalg::GenericOp op : {nest.root, nest.epilogue})
-      if (op)
-        op->moveBefore(branch.thenBlock()->getTerminator());
+    for (linalg::GenericOp op : nest.operations())
+      op->moveBefore(branch.thenBlock()->getTerminator());
     return emit(nest, std::nullopt, own);
   }
 
@@ -351,18 +349,23 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
       if (failed(NestEmitter(builder, nest, lanes, lower, upper).emit()))
         return failure();
     }
-    if (nest.epilogue)
-      nest.epilogue.erase();
-    nest.root.erase();
-    if (nest.fill)
-      nest.fill.erase();
-    if (nest.intermediate) {
-      for (Operation *user :
-           llvm::make_early_inc_range(nest.intermediate->getUsers()))
-        user->erase();
-      nest.intermediate.erase();
-    }
+    for (linalg::GenericOp op : llvm::reverse(nest.operations()))
+      op.erase();
+    eraseMemory(nest.fill, nest.intermediate);
+    for (const Twin &twin : nest.twins)
+      eraseMemory(twin.fill, twin.intermediate);
     return success();
+  }
+
+  /// What a root that is emitted leaves behind.
+  static void eraseMemory(linalg::FillOp fill, memref::AllocOp intermediate) {
+    if (fill)
+      fill.erase();
+    if (!intermediate)
+      return;
+    for (Operation *user : llvm::make_early_inc_range(intermediate->getUsers()))
+      user->erase();
+    intermediate.erase();
   }
 };
 } // namespace

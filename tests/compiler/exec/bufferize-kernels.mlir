@@ -115,6 +115,41 @@ func.func private @append(%x: tensor<2x?x8xf32> {exec.sizes = array<i64: 0>}, %p
   return %y : tensor<2x64x8xbf16>
 }
 
+// Two sums with maps after them, whose shapes became one tensor.empty, have memory of their own each; no fill is left
+// that nothing reads.
+// CHECK-LABEL: func.func private @two_epilogues
+// CHECK-COUNT-2: memref.alloc
+// CHECK-NOT: memref.alloc
+// CHECK: return
+func.func private @two_epilogues(%x: tensor<4x8xf32>, %y: tensor<4xf32>, %z: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) attributes {exec.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %one = arith.constant 1.0 : f32
+  %e = tensor.empty() : tensor<4xf32>
+  %f0 = linalg.fill ins(%zero : f32) outs(%e : tensor<4xf32>) -> tensor<4xf32>
+  %a = linalg.generic {indexing_maps = [#id, affine_map<(n, o) -> (n)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<4x8xf32>) outs(%f0 : tensor<4xf32>) {
+  ^bb0(%in: f32, %acc: f32):
+    %0 = arith.addf %acc, %in : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  %b = linalg.generic {indexing_maps = [affine_map<(n) -> (n)>, affine_map<(n) -> (n)>], iterator_types = ["parallel"]} ins(%a : tensor<4xf32>) outs(%y : tensor<4xf32>) {
+  ^bb0(%in: f32, %o: f32):
+    %0 = math.sqrt %in : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  %f1 = linalg.fill ins(%one : f32) outs(%e : tensor<4xf32>) -> tensor<4xf32>
+  %c = linalg.generic {indexing_maps = [#id, affine_map<(n, o) -> (n)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<4x8xf32>) outs(%f1 : tensor<4xf32>) {
+  ^bb0(%in: f32, %acc: f32):
+    %0 = arith.mulf %acc, %in : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  %d = linalg.generic {indexing_maps = [affine_map<(n) -> (n)>, affine_map<(n) -> (n)>, affine_map<(n) -> (n)>], iterator_types = ["parallel"]} ins(%c, %b : tensor<4xf32>, tensor<4xf32>) outs(%z : tensor<4xf32>) {
+  ^bb0(%in: f32, %other: f32, %o: f32):
+    %0 = arith.addf %in, %other : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  return %b, %d : tensor<4xf32>, tensor<4xf32>
+}
+
 // A function that is no kernel is left alone.
 // CHECK-LABEL: func.func @other
 // CHECK-SAME: tensor<4xf32>

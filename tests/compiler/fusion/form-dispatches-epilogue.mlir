@@ -112,3 +112,100 @@ func.func private @append(%cache: tensor<2x64x8xf32>, %x: tensor<2x4x8xf32>, %po
   }
   return %y : tensor<2x64x8xf32>
 }
+
+#x = affine_map<(n, o, c) -> (n, c)>
+#w = affine_map<(n, o, c) -> (o, c)>
+#y = affine_map<(n, o, c) -> (n, o)>
+#linear = {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "reduction"]}
+
+// Two products of one operand, with the same loops: the map follows both, in one kernel that reads x once and writes
+// neither product. Bytes: 8 numbers, two matrices of 3 * 8, and 3 numbers; operations: 2 * 2 * 24 and 3.
+// CHECK-LABEL: func.func private @twins
+// CHECK-SAME: %[[X:.*]]: tensor<1x8xf32>, %[[G:.*]]: tensor<3x8xf32>, %[[U:.*]]: tensor<3x8xf32>
+// CHECK: %[[Y:.*]] = exec.dispatch @twins_gate reads(%[[X]], %[[G]], %[[U]] :
+// CHECK-SAME: read = () -> (224), write = () -> (12), flops = () -> (99)
+// CHECK-NOT: exec.dispatch
+// CHECK: return %[[Y]]
+// REMARK: :[[#@LINE+18]]:{{.*}} [Passed] epilogue {{.*}} work=gate
+// REMARK: :[[#@LINE+17]]:{{.*}} [Passed] epilogue {{.*}} work=up
+func.func private @twins(%x: tensor<1x8xf32>, %g: tensor<3x8xf32>, %u: tensor<3x8xf32>) -> tensor<1x3xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<1x3xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x3xf32>) -> tensor<1x3xf32>
+  %up = linalg.generic #linear ins(%x, %u : tensor<1x8xf32>, tensor<3x8xf32>) outs(%f : tensor<1x3xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %acc, %0 : f32
+    linalg.yield %1 : f32
+  } -> tensor<1x3xf32> loc("up")
+  %gate = linalg.generic #linear ins(%x, %g : tensor<1x8xf32>, tensor<3x8xf32>) outs(%f : tensor<1x3xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %acc, %0 : f32
+    linalg.yield %1 : f32
+  } -> tensor<1x3xf32> loc("gate")
+  %y = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%gate, %up : tensor<1x3xf32>, tensor<1x3xf32>) outs(%e : tensor<1x3xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = arith.mulf %a, %b : f32
+    linalg.yield %0 : f32
+  } -> tensor<1x3xf32>
+  return %y : tensor<1x3xf32>
+}
+
+// Sixteen rows are a product each, which may be packed; the loops of a wide and a transposed matrix are not the same.
+// CHECK-LABEL: func.func private @no_twins
+// CHECK: exec.dispatch @no_twins_wide reads(
+// CHECK: exec.dispatch @no_twins_gate reads(
+// CHECK: exec.dispatch @no_twins_wide{{.*}} reads(
+// CHECK: exec.dispatch @no_twins_transposed reads(
+// CHECK-NOT: exec.dispatch
+// REMARK: [Passed] epilogue {{.*}} work=gate
+// REMARK: [Missed] epilogue {{.*}} Reason="the map follows other work already, and there are many rows", work=wide
+// REMARK: [Passed] epilogue {{.*}} work=transposed
+// REMARK: [Missed] epilogue {{.*}} Reason="the map follows other work already", work=wide
+func.func private @no_twins(%x: tensor<16x8xf32>, %x1: tensor<1x8xf32>, %g: tensor<3x8xf32>, %u: tensor<3x8xf32>, %t: tensor<8x3xf32>) -> (tensor<16x3xf32>, tensor<1x3xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<16x3xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<16x3xf32>) -> tensor<16x3xf32>
+  %up = linalg.generic #linear ins(%x, %u : tensor<16x8xf32>, tensor<3x8xf32>) outs(%f : tensor<16x3xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %acc, %0 : f32
+    linalg.yield %1 : f32
+  } -> tensor<16x3xf32> loc("wide")
+  %gate = linalg.generic #linear ins(%x, %g : tensor<16x8xf32>, tensor<3x8xf32>) outs(%f : tensor<16x3xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %acc, %0 : f32
+    linalg.yield %1 : f32
+  } -> tensor<16x3xf32> loc("gate")
+  %y = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%gate, %up : tensor<16x3xf32>, tensor<16x3xf32>) outs(%e : tensor<16x3xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = arith.mulf %a, %b : f32
+    linalg.yield %0 : f32
+  } -> tensor<16x3xf32>
+  %e1 = tensor.empty() : tensor<1x3xf32>
+  %f1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<1x3xf32>) -> tensor<1x3xf32>
+  %one = linalg.generic #linear ins(%x1, %u : tensor<1x8xf32>, tensor<3x8xf32>) outs(%f1 : tensor<1x3xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %acc, %0 : f32
+    linalg.yield %1 : f32
+  } -> tensor<1x3xf32> loc("wide")
+  %other = linalg.generic {indexing_maps = [#x, affine_map<(n, o, c) -> (c, o)>, #y], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x1, %t : tensor<1x8xf32>, tensor<8x3xf32>) outs(%f1 : tensor<1x3xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %acc, %0 : f32
+    linalg.yield %1 : f32
+  } -> tensor<1x3xf32> loc("transposed")
+  %z = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%other, %one : tensor<1x3xf32>, tensor<1x3xf32>) outs(%e1 : tensor<1x3xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = arith.mulf %a, %b : f32
+    linalg.yield %0 : f32
+  } -> tensor<1x3xf32>
+  return %y, %z : tensor<16x3xf32>, tensor<1x3xf32>
+}

@@ -65,13 +65,13 @@ t6.model @small uses @tpa {
 // LINALG: linalg.generic
 // LINALG: exec.entry @decode
 
-// Work is in kernels; entries and blocks only dispatch it.
+// Work is in kernels; entries and blocks only dispatch it, what is small in one piece.
 // DISPATCH: func.func private @decode.block
 // DISPATCH-NOT: linalg.
-// DISPATCH: exec.dispatch @decode_rms_norm {{.*}} {cost = #exec.cost<{{.*}}>, label = "rms_norm"}
+// DISPATCH: exec.dispatch @decode_rms_norm_joined {{.*}} {cost = #exec.cost<{{.*}}>, label = "rms_norm+{{.*}}cache_append{{.*}}"}
 // DISPATCH: exec.entry @decode
 // DISPATCH-COUNT-3: call @decode.block
-// DISPATCH: func.func private @decode_rms_norm({{.*}}) -> {{.*}} attributes {exec.kernel}
+// DISPATCH: func.func private @decode_rms_norm_joined({{.*}}) -> {{.*}} attributes {exec.kernel}
 // DISPATCH: linalg.generic
 
 // Tensors have places; labels say the layer; kernels take what is bound.
@@ -79,17 +79,17 @@ t6.model @small uses @tpa {
 // MEMORY: exec.entry @decode
 // MEMORY-NOT: func.call
 // MEMORY-NOT: exec.load
-// MEMORY: exec.dispatch @decode_rms_norm {{.*}} label = "layer.0/rms_norm"
-// MEMORY: exec.dispatch @decode_rms_norm {{.*}} label = "layer.2/rms_norm"
+// MEMORY: exec.dispatch @decode_rms_norm_joined {{.*}} label = "layer.0/rms_norm+{{.*}}"
+// MEMORY: exec.dispatch @decode_rms_norm_joined {{.*}} label = "layer.2/rms_norm+{{.*}}"
 // MEMORY-NOT: -> tensor
-// MEMORY: func.func private @decode_rms_norm(
+// MEMORY: func.func private @decode_rms_norm_joined(
 // MEMORY-NOT: memref.copy
 // MEMORY: exec.binding 0
 // MEMORY: linalg.generic {{.*}} : memref
 
 // x86-64-v3 has vectors of 8.
 // VECTOR: exec.entry @decode
-// VECTOR: func.func private @decode_rms_norm(%{{.*}}: index) attributes {exec.grid = #{{.*}}, exec.kernel}
+// VECTOR: func.func private @decode_rms_norm_joined(%{{.*}}: index) attributes {exec.grid = #{{.*}}, exec.kernel}
 // VECTOR-NOT: linalg.
 // VECTOR-NOT: vector<16xf32>
 // VECTOR: vector<8xf32>
@@ -97,7 +97,7 @@ t6.model @small uses @tpa {
 // Entries stay for the artifact; kernels are in the LLVM dialect, and alone.
 // LLVM: exec.entry @decode
 // LLVM: exec.dispatch @decode_rms_norm
-// LLVM: llvm.func @decode_rms_norm(%{{.*}}: !llvm.ptr, %{{.*}}: i64)
+// LLVM: llvm.func @decode_rms_norm_joined(%{{.*}}: !llvm.ptr, %{{.*}}: i64)
 // LLVM-NOT: {{ (scf|memref|vector|arith|cf|math)\.[a-z]+}}
 // LLVM-NOT: unrealized_conversion_cast
 // LLVM: llvm.return

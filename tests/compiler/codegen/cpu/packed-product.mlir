@@ -116,3 +116,40 @@ func.func private @batch() attributes {exec.kernel} {
   }
   return
 }
+
+// REMARK: [Missed] packed-product {{.*}} Reason="another product shares its loops"
+func.func private @twins() attributes {exec.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %x = exec.binding 0 : memref<32x64xf32>
+  %g = exec.binding 1 : memref<96x64xf32>
+  %u = exec.binding 2 : memref<96x64xf32>
+  %y = exec.binding 3 : memref<32x96xf32>
+  %p = memref.alloc() : memref<32x96xf32>
+  %q = memref.alloc() : memref<32x96xf32>
+  linalg.fill ins(%zero : f32) outs(%p : memref<32x96xf32>)
+  linalg.generic {indexing_maps = [affine_map<(n, o, c) -> (n, c)>, affine_map<(n, o, c) -> (o, c)>, affine_map<(n, o, c) -> (n, o)>],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %g : memref<32x64xf32>, memref<96x64xf32>) outs(%p : memref<32x96xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %acc, %0 : f32
+    linalg.yield %1 : f32
+  }
+  linalg.fill ins(%zero : f32) outs(%q : memref<32x96xf32>)
+  linalg.generic {indexing_maps = [affine_map<(n, o, c) -> (n, c)>, affine_map<(n, o, c) -> (o, c)>, affine_map<(n, o, c) -> (n, o)>],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %u : memref<32x64xf32>, memref<96x64xf32>) outs(%q : memref<32x96xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %acc, %0 : f32
+    linalg.yield %1 : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(n, o) -> (n, o)>, affine_map<(n, o) -> (n, o)>, affine_map<(n, o) -> (n, o)>],
+                  iterator_types = ["parallel", "parallel"]}
+      ins(%p, %q : memref<32x96xf32>, memref<32x96xf32>) outs(%y : memref<32x96xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = arith.mulf %a, %b : f32
+    linalg.yield %0 : f32
+  }
+  return
+}

@@ -89,3 +89,109 @@ func.func private @accumulate() attributes {exec.kernel} {
   }
   return
 }
+
+#vector = affine_map<(o, c) -> (c)>
+#matrix = affine_map<(o, c) -> (o, c)>
+#result = affine_map<(o, c) -> (o)>
+#point = affine_map<(o) -> (o)>
+
+// One operation makes its result of two products: of a row both sums are formed, one after the other, and only what is
+// made of them is stored. A workgroup is worth as much as one of a single product, so there are twice as many.
+// REMARK: [Passed] workgroups {{.*}} grid="affine_map<() -> (24)>"
+// CHECK-LABEL: func.func private @twins
+// CHECK: %[[G:.*]] = exec.binding 1
+// CHECK: %[[U:.*]] = exec.binding 2
+// CHECK-NOT: memref.alloc
+// CHECK: scf.for %[[ROW:.*]] = %{{.*}} to %{{.*}} step %c1
+// CHECK: scf.for
+// CHECK: vector.load %[[G]][%[[ROW]],
+// CHECK: %[[GATE:.*]] = vector.reduction <add>
+// CHECK: scf.for
+// CHECK: vector.load %[[U]][%[[ROW]],
+// CHECK: %[[UP:.*]] = vector.reduction <add>
+// CHECK: %[[E:.*]] = math.exp %{{.*}} : f32
+// CHECK: %[[Y:.*]] = arith.mulf %{{.*}}, %{{.*}} : f32
+// CHECK: memref.store %[[Y]], %{{.*}}[%[[ROW]]]
+// CHECK-NOT: memref.store
+// CHECK: return
+func.func private @twins() attributes {exec.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %x = exec.binding 0 : memref<768xf32>
+  %g = exec.binding 1 : memref<256x768xf32>
+  %u = exec.binding 2 : memref<256x768xf32>
+  %y = exec.binding 3 : memref<256xf32>
+  %a0 = memref.alloc() : memref<256xf32>
+  %a1 = memref.alloc() : memref<256xf32>
+  linalg.fill ins(%zero : f32) outs(%a0 : memref<256xf32>)
+  linalg.generic {indexing_maps = [#vector, #matrix, #result], iterator_types = ["parallel", "reduction"]}
+      ins(%x, %g : memref<768xf32>, memref<256x768xf32>) outs(%a0 : memref<256xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %acc, %0 : f32
+    linalg.yield %1 : f32
+  }
+  linalg.fill ins(%zero : f32) outs(%a1 : memref<256xf32>)
+  linalg.generic {indexing_maps = [#vector, #matrix, #result], iterator_types = ["parallel", "reduction"]}
+      ins(%x, %u : memref<768xf32>, memref<256x768xf32>) outs(%a1 : memref<256xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %acc, %0 : f32
+    linalg.yield %1 : f32
+  }
+  linalg.generic {indexing_maps = [#point, #point, #point], iterator_types = ["parallel"]}
+      ins(%a0, %a1 : memref<256xf32>, memref<256xf32>) outs(%y : memref<256xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = math.exp %a : f32
+    %1 = arith.mulf %0, %b : f32
+    linalg.yield %1 : f32
+  }
+  return
+}
+
+// Of several rows, a register tile of each product.
+// CHECK-LABEL: func.func private @twin_tiles
+// CHECK: %[[G:.*]] = exec.binding 1
+// CHECK: %[[U:.*]] = exec.binding 2
+// CHECK: %{{.*}}:12 = scf.for
+// CHECK-COUNT-4: vector.load %[[G]][
+// CHECK: %{{.*}}:12 = scf.for
+// CHECK-COUNT-4: vector.load %[[U]][
+// CHECK-COUNT-12: math.exp
+// CHECK-NOT: math.exp
+// CHECK: return
+func.func private @twin_tiles() attributes {exec.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %x = exec.binding 0 : memref<3x64xf32>
+  %g = exec.binding 1 : memref<48x64xf32>
+  %u = exec.binding 2 : memref<48x64xf32>
+  %y = exec.binding 3 : memref<3x48xf32>
+  %a0 = memref.alloc() : memref<3x48xf32>
+  %a1 = memref.alloc() : memref<3x48xf32>
+  linalg.fill ins(%zero : f32) outs(%a0 : memref<3x48xf32>)
+  linalg.generic {indexing_maps = [affine_map<(n, o, c) -> (n, c)>, affine_map<(n, o, c) -> (o, c)>, affine_map<(n, o, c) -> (n, o)>],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %g : memref<3x64xf32>, memref<48x64xf32>) outs(%a0 : memref<3x48xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %acc, %0 : f32
+    linalg.yield %1 : f32
+  }
+  linalg.fill ins(%zero : f32) outs(%a1 : memref<3x48xf32>)
+  linalg.generic {indexing_maps = [affine_map<(n, o, c) -> (n, c)>, affine_map<(n, o, c) -> (o, c)>, affine_map<(n, o, c) -> (n, o)>],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %u : memref<3x64xf32>, memref<48x64xf32>) outs(%a1 : memref<3x48xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %acc, %0 : f32
+    linalg.yield %1 : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(n, o) -> (n, o)>, affine_map<(n, o) -> (n, o)>, affine_map<(n, o) -> (n, o)>],
+                  iterator_types = ["parallel", "parallel"]}
+      ins(%a0, %a1 : memref<3x48xf32>, memref<3x48xf32>) outs(%y : memref<3x48xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = math.exp %a : f32
+    %1 = arith.mulf %0, %b : f32
+    linalg.yield %1 : f32
+  }
+  return
+}

@@ -117,3 +117,38 @@ func.func private @unknown_extent(%n: index) attributes {exec.kernel} {
   }
   return
 }
+
+// -----
+
+#id = affine_map<(n, c) -> (n, c)>
+#row = affine_map<(n, c) -> (n)>
+#point = affine_map<(n) -> (n)>
+
+// Two sums of different length have no common loops, whatever follows them.
+func.func private @unlike_twins() attributes {exec.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %x = exec.binding 0 : memref<32x16xf32>
+  %y = exec.binding 1 : memref<32x24xf32>
+  %z = exec.binding 2 : memref<32xf32>
+  %p = memref.alloc() : memref<32xf32>
+  %q = memref.alloc() : memref<32xf32>
+  linalg.fill ins(%zero : f32) outs(%p : memref<32xf32>)
+  linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]} ins(%x : memref<32x16xf32>) outs(%p : memref<32xf32>) {
+  ^bb0(%a: f32, %acc: f32):
+    %0 = arith.addf %acc, %a : f32
+    linalg.yield %0 : f32
+  }
+  linalg.fill ins(%zero : f32) outs(%q : memref<32xf32>)
+  // expected-error@+1 {{does not run through the loops of other work that the same operation follows}}
+  linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]} ins(%y : memref<32x24xf32>) outs(%q : memref<32xf32>) {
+  ^bb0(%a: f32, %acc: f32):
+    %0 = arith.addf %acc, %a : f32
+    linalg.yield %0 : f32
+  }
+  linalg.generic {indexing_maps = [#point, #point, #point], iterator_types = ["parallel"]} ins(%p, %q : memref<32xf32>, memref<32xf32>) outs(%z : memref<32xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = arith.addf %a, %b : f32
+    linalg.yield %0 : f32
+  }
+  return
+}
