@@ -129,6 +129,8 @@ private:
       buffer.offset = constantBytes;
       constantBytes += llvm::alignTo(bytesOf(type), constantAlignment);
     }
+    if (op.getRecurrent())
+      recurrent.insert(op.getSymName());
     indices[op.getSymName()] = program.buffers.size();
     program.buffers.push_back(buffer);
     return success();
@@ -389,14 +391,15 @@ private:
         if (buffer.shape.size() > 1 && buffer.dtype != ::t6::DType::I8)
           program.options.dtype = buffer.dtype;
       }
-      // A ring is as large for any number of tokens, and of the hidden state's
-      // type.
-      if (buffer.kind == ::t6::BufferKind::State && buffer.shape.size() > 1 &&
-          !StringRef(buffer.name).starts_with("recent.")) {
+      if (buffer.kind != ::t6::BufferKind::State)
+        continue;
+      int64_t bytes = elements / buffer.shape[0].value *
+                      int64_t(::t6::byteSize(buffer.dtype));
+      if (recurrent.contains(buffer.name)) {
+        model.stateBytes += bytes;
+      } else if (buffer.shape.size() > 1) {
         program.options.dtype = buffer.dtype;
-        model.cacheBytesPerToken += elements / buffer.shape[0].value /
-                                    buffer.shape[1].value *
-                                    int64_t(::t6::byteSize(buffer.dtype));
+        model.cacheBytesPerToken += bytes / buffer.shape[1].value;
       }
     }
   }
@@ -406,6 +409,8 @@ private:
   ::t6::Program program;
   llvm::StringMap<int> indices;
   llvm::StringMap<int> kernels;
+  /// States of a size that no number of tokens changes.
+  llvm::StringSet<> recurrent;
   int64_t constantBytes = 0;
 };
 

@@ -5,7 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Lowers tpa.recent and t6.ring_append, which read and write the last tokens of
-// each row, to linalg.
+// each row, and t6.accumulate, which adds to what stands for all of them, to
+// linalg.
 //
 //===----------------------------------------------------------------------===//
 
@@ -159,10 +160,41 @@ struct LowerRingAppend : OpRewritePattern<t6::RingAppendOp> {
   }
 };
 
+struct LowerAccumulate : OpRewritePattern<t6::AccumulateOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(t6::AccumulateOp op,
+                                PatternRewriter &rewriter) const override {
+    Location loc = named(op.getLoc(), "accumulate");
+    auto type = cast<RankedTensorType>(op.getType());
+    SmallVector<AffineMap> maps(
+        2, rewriter.getMultiDimIdentityMap(type.getRank()));
+    SmallVector<utils::IteratorType> loops(type.getRank(),
+                                           utils::IteratorType::parallel);
+    // The state is read where it is written, so that it can stay in place.
+    auto sum = linalg::GenericOp::create(
+        rewriter, loc, type, op.getX(), op.getState(), maps, loops,
+        [&](OpBuilder &b, Location, ValueRange in) {
+          Value first = ofRow(b, loc, op.getPositions(),
+                              linalg::IndexOp::create(b, loc, 0));
+          Value isFirst = arith::CmpIOp::create(
+              b, loc, arith::CmpIPredicate::eq, first, constant(b, loc, 0));
+          Value both = arith::AddFOp::create(b, loc, in[1], in[0]);
+          linalg::YieldOp::create(
+              b, loc,
+              arith::SelectOp::create(b, loc, isFirst, in[0], both)
+                  .getResult());
+        });
+    rewriter.replaceOp(op, sum.getResults());
+    return success();
+  }
+};
+
 } // namespace
 
 void populateRecentToLinalgPatterns(RewritePatternSet &patterns) {
-  patterns.add<LowerRecent, LowerRingAppend>(patterns.getContext());
+  patterns.add<LowerRecent, LowerRingAppend, LowerAccumulate>(
+      patterns.getContext());
 }
 
 } // namespace tpa

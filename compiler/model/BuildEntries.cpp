@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 
@@ -69,6 +70,16 @@ struct BuildEntries : tpa::impl::BuildEntriesBase<BuildEntries> {
       return model.emitOpError("cannot be compiled for pages of ")
              << options.pageTokens
              << " tokens: a page has a power of two of them, 16 or more";
+    auto choice =
+        llvm::StringSwitch<std::optional<LinearStateChoice>>(linearState)
+            .Case("auto", LinearStateChoice::Auto)
+            .Case("on", LinearStateChoice::On)
+            .Case("off", LinearStateChoice::Off)
+            .Default(std::nullopt);
+    if (!choice)
+      return model.emitOpError("cannot be compiled with linear-state=")
+             << linearState << ": it is auto, on or off";
+    options.linearState = *choice;
     EntryBuilder builder(model, options);
     if (failed(builder.prepare()))
       return failure();

@@ -38,7 +38,9 @@ SmallVector<Type> EntryBuilder::placesOf(StringRef entry) const {
     for (Type element : {i32, i64})
       places.push_back(
           RankedTensorType::get({batch, options.verifyTokens}, element));
-  if (entry == "prefill" && !ringTypes.empty())
+  if (entry == "prefill" && readsLast())
+    places.push_back(RankedTensorType::get({batch}, i32));
+  if (state)
     places.push_back(RankedTensorType::get({batch}, i32));
   if (isPaged())
     places.push_back(RankedTensorType::get({batch, pagesOfRow()}, i32));
@@ -110,7 +112,12 @@ FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
       builder.clone(op, map);
       continue;
     }
-    IRMapping withCache = map;
+    if (state) {
+      map.map(attend.getResult(),
+              attendByState(builder, entry, block, attend, map));
+      continue;
+    }
+    llvm::DenseMap<Value, Value> keys;
     unsigned length = scalarsOf(entry).size() - 1;
     Value pages =
         isPaged() ? Value(block.getArgument(xIndex(entry) - 1)) : Value();
@@ -118,12 +125,14 @@ FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
       Value cache = block.getArgument(xIndex(entry) + 1 + i);
       Value updated = t6::CacheAppendOp::create(
           builder, loc, cache, map.lookup(streamed.first), first, pages);
-      withCache.map(streamed.first,
-                    t6::CacheReadOp::create(builder, loc, updated,
-                                            block.getArgument(length), pages));
+      keys[streamed.first] = t6::CacheReadOp::create(
+          builder, loc, updated, block.getArgument(length), pages);
       map.map(cache, updated);
     }
-    auto copy = cast<AttentionOp>(builder.clone(op, withCache));
+    auto copy = cast<AttentionOp>(builder.clone(op, map));
+    // A factor of keys may be one of queries, too.
+    for (unsigned operand : streamedOperands(attend))
+      copy->setOperand(operand, keys.lookup(attend->getOperand(operand)));
     if (isTree) {
       if (!copy.getCausal() || copy.getWindow() || copy.getSlopes())
         return attend.emitOpError(
@@ -136,7 +145,7 @@ FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
   }
   Value result = map.lookup(clone.front().getTerminator()->getOperand(0));
   // The caller returns the caches as the appends left them.
-  for (unsigned i = 0; hasCache(entry) && i < cacheTypes.size(); ++i)
+  for (unsigned i = 0; hasCache(entry) && !state && i < cacheTypes.size(); ++i)
     cached[i] = map.lookup(block.getArgument(xIndex(entry) + 1 + i));
   return result;
 }
@@ -190,9 +199,14 @@ LogicalResult EntryBuilder::buildBlock(StringRef entry) {
                                     blockParam(builder, block, names.down));
   x = arith::AddFOp::create(builder, loc, x, down);
   SmallVector<Value> returned = {x};
+  // Last, because what states and rings held is read until then.
+  for (auto [i, addition] : llvm::enumerate(additions))
+    cached[i] =
+        t6::AccumulateOp::create(builder, loc, addition.first, addition.second,
+                                 block.getArgument(scalars.size()));
+  additions.clear();
   if (hasCache(entry))
     returned.append(cached);
-  // Last, because what a ring held is read until then.
   for (auto [ring, recent] : rings) {
     Value last;
     if (entry == "prefill")

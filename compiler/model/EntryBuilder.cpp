@@ -48,7 +48,7 @@ Value EntryBuilder::buildLayers(OpBuilder &builder, exec::EntryOp entry,
     llvm::append_range(operands, places);
     if (hasCache(name)) {
       for (unsigned i = 0; i < cacheTypes.size(); ++i)
-        states.push_back(("cache." + Twine(layer) + "." + Twine(i)).str());
+        states.push_back(cacheName(layer, i));
       for (unsigned i = 0; i < ringTypes.size(); ++i)
         states.push_back(("recent." + Twine(layer) + "." + Twine(i)).str());
     }
@@ -149,8 +149,10 @@ LogicalResult EntryBuilder::build(StringRef name) {
   Value last;
   if (isPrefill)
     last = load(builder, name + ".last");
-  if (isPrefill && !ringTypes.empty())
+  if (isPrefill && readsLast())
     places.push_back(last);
+  if (state && !isLoss)
+    places.push_back(heldTokens(builder, places.front()));
   if (isPaged() && !isLoss)
     places.push_back(load(builder, name + ".pages"));
   Value table = loadMatrix(builder, names.embedding);
@@ -171,6 +173,8 @@ LogicalResult EntryBuilder::build(StringRef name) {
                           (name + ".token_loss").str());
   }
   exec::StoreOp::create(builder, loc, logits, (name + ".logits").str());
+  if (state && !isLoss && !isVerify)
+    storeHeld(builder, places.front(), last);
   return success();
 }
 
@@ -185,7 +189,7 @@ int64_t EntryBuilder::finish() {
   module->setAttr("t6.summary", summary.getDictionary(model.getContext()));
   attention.erase();
   model.erase();
-  return cacheTypes.size();
+  return state ? 0 : cacheTypes.size();
 }
 
 } // namespace tpa

@@ -11,6 +11,7 @@
 #ifndef TPA_COMPILER_MODEL_ENTRYBUILDER_H
 #define TPA_COMPILER_MODEL_ENTRYBUILDER_H
 
+#include "compiler/model/LinearState.h"
 #include "dialects/exec/ExecDialect.h"
 #include "dialects/t6/T6Dialect.h"
 #include "dialects/tpa/TpaDialect.h"
@@ -21,12 +22,16 @@
 
 namespace tpa {
 
+/// Whether an attention without a normaliser keeps a state or a cache.
+enum class LinearStateChoice { Auto, On, Off };
+
 struct EntryOptions {
   int64_t maxLength = 0;    ///< tokens that the cache of a row holds
   int64_t prefillChunk = 0; ///< most tokens of a row in one prefill run
   int64_t verifyTokens = 0; ///< tokens of a row in one verify run
   bool quantize = false;    ///< matrices of contractions as 8-bit integers
   int64_t pageTokens = 0;   ///< tokens of a page; 0: a row is one piece
+  LinearStateChoice linearState = LinearStateChoice::Auto;
 };
 
 /// Names of the parameters around attention, and whether norms have weights.
@@ -40,7 +45,7 @@ class EntryBuilder {
 public:
   EntryBuilder(t6::ModelOp model, EntryOptions options);
 
-  /// Declares parameters and finds what the cache holds.
+  /// Declares parameters and finds what the cache holds, or a state.
   mlir::LogicalResult prepare();
   /// Builds `prefill`, `decode`, `verify` or `loss`.
   mlir::LogicalResult build(llvm::StringRef entry);
@@ -61,19 +66,23 @@ private:
   /// term under which it is first read.
   static llvm::SmallVector<std::pair<mlir::Value, std::string>>
   streamedFactors(AttentionOp op);
+  /// The numbers of all operands that they are.
+  static llvm::SmallVector<unsigned> streamedOperands(AttentionOp op);
   static bool hasCache(llvm::StringRef entry) { return entry != "loss"; }
   /// `n`, where the number of tokens of a run varies, and `m` with a cache.
   static llvm::SmallVector<llvm::StringRef> scalarsOf(llvm::StringRef entry);
   /// What a block is told about its tokens: the position of each row's first
   /// one where there is a cache; of a tree also each token's own, and
-  /// ancestors; where rings are filled from padded rows, each row's last; of a
-  /// cache in pages, at the end, the table.
+  /// ancestors; where rings or states are filled from padded rows, each row's
+  /// last; at the end, of a cache in pages the table, of states how many of a
+  /// row's tokens in this run they hold.
   llvm::SmallVector<mlir::Type> placesOf(llvm::StringRef entry) const;
   /// A block takes scalars, places, x, caches, parameters.
   unsigned xIndex(llvm::StringRef entry) const {
     return scalarsOf(entry).size() + placesOf(entry).size();
   }
-  bool isPaged() const { return options.pageTokens > 0; }
+  bool isPaged() const { return options.pageTokens > 0 && !state; }
+  bool readsLast() const { return state || !ringTypes.empty(); }
   /// Pages that the longest row takes.
   int64_t pagesOfRow() const {
     return llvm::divideCeil(options.maxLength, options.pageTokens);
@@ -84,6 +93,16 @@ private:
   int64_t tokensOf(llvm::StringRef entry) const;
   /// Lists the parameters of a layer: its attention's, then the others.
   mlir::LogicalResult collectParams();
+  void collectCaches(AttentionOp op);
+  /// Finds whether the attention keeps a state; says so, and why.
+  mlir::LogicalResult chooseState(AttentionOp op);
+  void declareStates();
+  /// Tokens from each row's position on that states hold: one where a row runs
+  /// its last token again.
+  mlir::Value heldTokens(mlir::OpBuilder &builder, mlir::Value positions);
+  /// States hold all up to the end of this run.
+  void storeHeld(mlir::OpBuilder &builder, mlir::Value positions,
+                 mlir::Value last);
   /// Lists what runs have to know of the tokens just before theirs.
   mlir::LogicalResult collectRings();
   void declareParams();
@@ -107,6 +126,7 @@ private:
                                llvm::ArrayRef<int64_t> stored = {},
                                llvm::ArrayRef<int64_t> range = {});
   std::string layerName(int64_t layer, llvm::StringRef name) const;
+  std::string cacheName(int64_t layer, int64_t index) const;
   mlir::Value load(mlir::OpBuilder &builder, const llvm::Twine &name,
                    mlir::ValueRange sizes = {});
   mlir::LogicalResult buildBlock(llvm::StringRef entry);
@@ -114,6 +134,17 @@ private:
                                                llvm::StringRef entry,
                                                mlir::func::FuncOp block,
                                                mlir::Value x);
+  /// The attention of a run's tokens to each other and to the states.
+  mlir::Value attendByState(mlir::OpBuilder &builder, llvm::StringRef entry,
+                            mlir::func::FuncOp block, AttentionOp op,
+                            const mlir::IRMapping &map);
+  /// What a run adds to each state; `masked` stands for the value factor.
+  llvm::SmallVector<mlir::Value> sumTokens(mlir::OpBuilder &builder,
+                                           AttentionOp op,
+                                           const mlir::IRMapping &map,
+                                           mlir::Value masked);
+  mlir::Value readStates(mlir::OpBuilder &builder, AttentionOp op,
+                         const mlir::IRMapping &map, mlir::ValueRange states);
   mlir::Value norm(mlir::OpBuilder &builder, mlir::Value x,
                    llvm::StringRef weight, mlir::func::FuncOp block);
   mlir::Value blockParam(mlir::OpBuilder &builder, mlir::func::FuncOp block,
@@ -141,7 +172,12 @@ private:
   int64_t batch = 0;
   mlir::Type weightType; ///< of the elements of matrices and caches
   llvm::SmallVector<Param> params;
-  /// Key- and value-side operands of the attention with the key index.
+  /// Where one stands for all tokens of a row.
+  std::optional<LinearState> state;
+  /// How many tokens the states of a row hold, for all layers.
+  static constexpr llvm::StringLiteral heldName = "state.tokens";
+  /// Key- and value-side operands of the attention with the key index, or its
+  /// states.
   llvm::SmallVector<mlir::Value> cached;
   llvm::SmallVector<mlir::RankedTensorType> cacheTypes;
   /// Of the rings of the attention's tpa.recent, in their order. A block takes
@@ -149,6 +185,8 @@ private:
   llvm::SmallVector<mlir::RankedTensorType> ringTypes;
   /// Of the block in the making: each ring, and what it is to hold.
   llvm::SmallVector<std::pair<mlir::Value, mlir::Value>> rings;
+  /// States that the run has read, and what is to be added to each.
+  llvm::SmallVector<std::pair<mlir::Value, mlir::Value>> additions;
 };
 
 } // namespace tpa

@@ -18,13 +18,14 @@ using namespace mlir;
 
 namespace tpa {
 
-SmallVector<std::pair<Value, std::string>>
-EntryBuilder::streamedFactors(AttentionOp op) {
-  llvm::MapVector<Value, std::string> streamed;
-  auto add = [&](ArrayRef<std::string> terms, ValueRange factors) {
-    for (auto [term, factor] : llvm::zip_equal(terms, factors))
+/// Calls `found` with each term that has the key index, and the number of its
+/// operand.
+static void walkStreamed(AttentionOp op,
+                         llvm::function_ref<void(StringRef, unsigned)> found) {
+  auto add = [&](ArrayRef<std::string> terms, OperandRange factors) {
+    for (auto [i, term] : llvm::enumerate(terms))
       if (llvm::is_contained(term, AttentionOp::streamLabel))
-        streamed.insert({factor, term});
+        found(term, factors.getBeginOperandIndex() + i);
   };
   for (unsigned i = 0; i < op.getScores().size(); ++i) {
     auto [text, factors] = op.scoreTerm(i);
@@ -32,7 +33,22 @@ EntryBuilder::streamedFactors(AttentionOp op) {
   }
   Equation value = Equation::parseVerified(op.getValue());
   add(ArrayRef(value.terms).drop_front(), op.getValueFactors());
+}
+
+SmallVector<std::pair<Value, std::string>>
+EntryBuilder::streamedFactors(AttentionOp op) {
+  llvm::MapVector<Value, std::string> streamed;
+  walkStreamed(op, [&](StringRef term, unsigned operand) {
+    streamed.insert({op->getOperand(operand), term.str()});
+  });
   return llvm::to_vector(streamed);
+}
+
+SmallVector<unsigned> EntryBuilder::streamedOperands(AttentionOp op) {
+  SmallVector<unsigned> operands;
+  walkStreamed(
+      op, [&](StringRef, unsigned operand) { operands.push_back(operand); });
+  return operands;
 }
 
 LogicalResult EntryBuilder::prepare() {
@@ -59,7 +75,29 @@ LogicalResult EntryBuilder::prepare() {
     if (type.getNumDynamicDims() != 1 || !type.isDynamicDim(1))
       return op.emitOpError("caches a factor of type ")
              << type << ", of which m alone may be dynamic";
+  }
+  if (failed(chooseState(op)) || failed(collectRings()))
+    return failure();
+  if (state)
+    declareStates();
+  else
+    collectCaches(op);
+  for (int64_t layer = 0; layer < int64_t(model.getLayers()); ++layer) {
+    for (auto [i, type] : llvm::enumerate(cacheTypes))
+      declareBuffer(exec::BufferKind::State, cacheName(layer, i), type)
+          .setRecurrent(state.has_value());
+    for (auto [i, type] : llvm::enumerate(ringTypes))
+      declareBuffer(exec::BufferKind::State,
+                    "recent." + Twine(layer) + "." + Twine(i), type)
+          .setRecurrent(true);
+  }
+  return success();
+}
+
+void EntryBuilder::collectCaches(AttentionOp op) {
+  for (auto [factor, term] : streamedFactors(op)) {
     cached.push_back(factor);
+    auto type = cast<RankedTensorType>(factor.getType());
     SmallVector<int64_t> shape(type.getShape());
     shape[1] = options.maxLength;
     if (isPaged()) {
@@ -68,17 +106,6 @@ LogicalResult EntryBuilder::prepare() {
     }
     cacheTypes.push_back(RankedTensorType::get(shape, weightType));
   }
-  if (failed(collectRings()))
-    return failure();
-  for (int64_t layer = 0; layer < int64_t(model.getLayers()); ++layer) {
-    for (auto [i, type] : llvm::enumerate(cacheTypes))
-      declareBuffer(exec::BufferKind::State,
-                    "cache." + Twine(layer) + "." + Twine(i), type);
-    for (auto [i, type] : llvm::enumerate(ringTypes))
-      declareBuffer(exec::BufferKind::State,
-                    "recent." + Twine(layer) + "." + Twine(i), type);
-  }
-  return success();
 }
 
 LogicalResult EntryBuilder::collectRings() {
@@ -216,6 +243,11 @@ exec::BufferOp EntryBuilder::declareBuffer(exec::BufferKind kind,
 std::string EntryBuilder::layerName(int64_t layer, StringRef name) const {
   auto [before, after] = StringRef(names.layerPrefix).split("{}");
   return (before + Twine(layer) + after + name).str();
+}
+
+std::string EntryBuilder::cacheName(int64_t layer, int64_t index) const {
+  return ((state ? "state." : "cache.") + Twine(layer) + "." + Twine(index))
+      .str();
 }
 
 Value EntryBuilder::load(OpBuilder &builder, const Twine &name,

@@ -48,6 +48,13 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
     With `weights=int8` the remark `quantize` says which parameters became 8-bit
     integers, and why others did not.
 
+    Attention without a normaliser can keep the sum of what its tokens say
+    instead of the tokens: of each score equation one tensor, a state of constant
+    size, whose equations follow from the attention's. With `linear-state=auto`
+    it does where a step moves fewer bytes so, a row being half as long as it can
+    be; the remark `linear-state` states both forms. A row may begin at its
+    position 0, go on behind its last token or run that once more.
+
     With `page-tokens`, caches are pools of pages, and the entries that use them
     take a table `pages` of each row's. The pool has pages for all rows at their
     longest, and one that belongs to none.
@@ -62,6 +69,9 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
     Option<"pageTokens", "page-tokens", "int64_t", "0",
            "Tokens of a page of the cache, a power of two from 16 on; 0 keeps each row "
            "in one piece">,
+    Option<"linearState", "linear-state", "std::string", "\"auto\"",
+           "Whether attention without a normaliser keeps a state of constant size "
+           "(on), a cache (off), or what moves fewer bytes (auto)">,
     Option<"verifyTokens", "verify-tokens", "int64_t", "0",
            "Tokens of a row that one verify run takes, at most 64; 0 is no such "
            "entry">,

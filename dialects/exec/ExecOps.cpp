@@ -82,6 +82,9 @@ LogicalResult BufferOp::verify() {
   // buffer_c6
   if (getScales() && (!isParam || !type.getElementType().isF32()))
     return emitOpError("scales is for parameters of f32");
+  // buffer_c7
+  if (getRecurrent() && getKind() != BufferKind::State)
+    return emitOpError("recurrent is for states");
   return success();
 }
 

@@ -78,6 +78,7 @@ def Exec_BufferOp : Exec_Op<"buffer", [Symbol]> {
     input's entry whose value in a run takes the place of hi. `scales` names a
     parameter of 8-bit integers: the runtime makes both of one checkpoint tensor,
     the integers of each stored row being its values over the row's scale.
+    `recurrent` marks a state that is as large for any number of tokens.
 
     Constraints:
     - (C1) a constant has an init, a parameter none or an `exec.init`, nothing
@@ -87,12 +88,14 @@ def Exec_BufferOp : Exec_Op<"buffer", [Symbol]> {
     - (C4) range is for inputs and holds lo < hi
     - (C5) below is for buffers with a range, and not empty
     - (C6) scales is for f32 parameters
+    - (C7) recurrent is for states
 
     ```mlir
     exec.buffer param @"transformer.wte.weight" : tensor<256x64xf32> {init = #exec.init<uniform, 0.125>}
     exec.buffer input @decode.tokens : tensor<1x?xi32> {dims = ["", "n"], range = array<i64: 0, 256>}
     exec.buffer input @prefill.last : tensor<1xi32> {below = "n", range = array<i64: 0, 128>}
     exec.buffer param @w.scale : tensor<256xf32> {scales = "w"}
+    exec.buffer state @recent.0.0 : tensor<1x2x64xf32> {recurrent}
     ```
   }];
   let arguments = (ins Exec_BufferKindAttr:$kind, SymbolNameAttr:$sym_name,
@@ -103,7 +106,8 @@ def Exec_BufferOp : Exec_Op<"buffer", [Symbol]> {
                        OptionalAttr<DenseI64ArrayAttr>:$range,
                        OptionalAttr<StrAttr>:$below,
                        OptionalAttr<StrAttr>:$scales,
-                       OptionalAttr<StrArrayAttr>:$dims);
+                       OptionalAttr<StrArrayAttr>:$dims,
+                       UnitAttr:$recurrent);
   let assemblyFormat = "$kind $sym_name `:` $type attr-dict";
   let hasVerifier = 1;
 }

@@ -354,6 +354,30 @@ LogicalResult CacheReadOp::inferReturnTypes(MLIRContext *,
   return success();
 }
 
+LogicalResult AccumulateOp::inferReturnTypes(MLIRContext *,
+                                             std::optional<Location> location,
+                                             Adaptor op,
+                                             SmallVectorImpl<Type> &results) {
+  auto error = [&] { return mlir::emitError(*location); };
+  auto state = dyn_cast<RankedTensorType>(op.getState().getType());
+  // accumulate_c1
+  if (!state || state.getRank() < 1)
+    return error() << "state must have rank 1 or more, but is "
+                   << op.getState().getType();
+  if (failed(checkRank(op.getX(), "x", state.getRank(), error)))
+    return failure();
+  for (int64_t i = 0; i < state.getRank(); ++i)
+    if (failed(checkSize(op.getX(), i, "x", op.getState(), i, "state", error)))
+      return failure();
+  // accumulate_c2
+  if (failed(checkRank(op.getPositions(), "positions", 1, error)) ||
+      failed(checkSize(op.getPositions(), 0, "positions", op.getState(), 0,
+                       "state", error)))
+    return failure();
+  results.push_back(state);
+  return success();
+}
+
 LogicalResult RingAppendOp::inferReturnTypes(MLIRContext *,
                                              std::optional<Location> location,
                                              Adaptor op,

@@ -404,6 +404,33 @@ def T6_CacheReadOp : T6_InferredOp<"cache_read"> {
   }];
 }
 
+def T6_AccumulateOp : T6_InferredOp<"accumulate"> {
+  let summary = "add to a state of each row";
+  let description = [{
+    `result[b, ...] = state[b, ...] + x[b, ...]`; where positions[b] is zero a row
+    begins, and the result is x: nothing of what the state held, which need not be
+    a number, is left.
+
+    `state`, `x`: b×…, `positions`: b. The old value of the state is dead
+    afterwards: the addition happens in place.
+
+    Constraints:
+    - (C1) state and x have the same shape, of rank 1 or more
+    - (C2) positions has rank 1 and the batch size of the state
+
+    ```mlir
+    %s = t6.accumulate %state, %x at %pos
+        : tensor<1x6x16x16xf32>, tensor<1x6x16x16xf32>, tensor<1xi32>
+    ```
+  }];
+  let arguments = (ins RankedTensorOf<[F32]>:$state, RankedTensorOf<[F32]>:$x,
+                       T6_IdTensor:$positions);
+  let results = (outs T6_FloatTensor:$result);
+  let assemblyFormat = [{
+    $state `,` $x `at` $positions attr-dict `:` type($state) `,` type($x) `,` type($positions)
+  }];
+}
+
 def T6_RingAppendOp : T6_InferredOp<"ring_append"> {
   let summary = "keep the last tokens of each row";
   let description = [{

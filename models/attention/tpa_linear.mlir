@@ -1,6 +1,6 @@
 // Tensor product attention without a normaliser: the scores themselves weigh the
-// values. Factors are cached as everywhere; the sum over keys of k times v, which
-// could stand for all of them, is not formed.
+// values. Either factors are cached, as everywhere, or the sum over keys of k times v
+// stands for all of them; the compiler derives it and chooses.
 func.func @tpa_linear(%x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) -> tensor<?x?x?xf32> {
   %wa_q = t6.param "attn.c_qkv.W_A_q.weight" "(H R_Q) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>
   %wb_q = t6.param "attn.c_qkv.W_B_q.weight" "(R_Q D) C" {init = #t6.init<xavier>} : tensor<?x?x?xf32>

@@ -35,8 +35,8 @@ namespace t6 {
 /// does; causality hides it until then. Of a cache in pages, rows own those
 /// that they have reached: padding lands there, or on the page of nobody. A row
 /// that rests meanwhile runs its last token once more, which changes nothing:
-/// states that hold only the last tokens of a row take what comes after `last`
-/// for padding, but not `last` itself.
+/// states that hold only the last tokens of a row, or the sum of all, take what
+/// comes after `last` for padding, but not `last` itself.
 class Decoder {
 public:
   /// FailedPrecondition when `artifact` is not fit for generation.
@@ -67,7 +67,7 @@ public:
 
   /// Declares that every row has `length` tokens: those that the cache held
   /// there before, whatever came after. States that hold only the last tokens
-  /// of a row do not go back: that is for measuring.
+  /// of a row, or the sum of all, do not go back: that is for measuring.
   absl::Status rewind(int64_t length);
 
 private:

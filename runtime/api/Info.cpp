@@ -181,7 +181,8 @@ static Json infoJson(const Artifact &artifact, const t6_info_options &options) {
                    {"width", model.width},
                    {"context", model.context},
                    {"parameters", model.parameters},
-                   {"cache_bytes_per_token", model.cacheBytesPerToken}};
+                   {"cache_bytes_per_token", model.cacheBytesPerToken},
+                   {"state_bytes", model.stateBytes}};
   json["options"] = {{"target", compiled.target},
                      {"batch", compiled.batch},
                      {"max_length", compiled.maxLength},

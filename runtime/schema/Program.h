@@ -183,6 +183,7 @@ struct ModelInfo {
   int64_t context = 0;
   int64_t parameters = 0;
   int64_t cacheBytesPerToken = 0;
+  int64_t stateBytes = 0; ///< Of a row, whatever its number of tokens.
 };
 
 struct CompileOptions {

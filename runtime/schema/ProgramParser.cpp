@@ -70,7 +70,8 @@ void ProgramParser::parseModel(const JsonPlace &place) {
         Field{"width", &model.width, kMaxCount},
         Field{"context", &model.context, kMaxCount},
         Field{"parameters", &model.parameters, kMaxInt},
-        Field{"cache_bytes_per_token", &model.cacheBytesPerToken, kMaxInt}})
+        Field{"cache_bytes_per_token", &model.cacheBytesPerToken, kMaxInt},
+        Field{"state_bytes", &model.stateBytes, kMaxInt}})
     if (place.has(field.key))
       *field.value = place[field.key].integer(0, field.most);
 }

@@ -6,6 +6,7 @@ it caches for a token and layer. `s` holds the sizes by name.
 """
 
 import dataclasses
+import functools
 import typing
 
 import numpy as np
@@ -141,7 +142,7 @@ def shifted(x, share):
     return share[:, None] * x + (1 - share[:, None]) * before
 
 
-def kv_shift_attention(x, w, s):
+def kv_shift_attention(x, w, s, attend=attend):
     q, k, v = (mean_of_products(head_factor(x, w, s, t), feature_factor(x, w, s, t)) for t in "qkv")
     k, v = shifted(k, w["attn.shift_k"]), shifted(v, w["attn.shift_v"])
     return join(attend(rotate(q), rotate(k), v), w)
@@ -159,7 +160,7 @@ def sub_norm(o, x, w, s):
     return o / np.sqrt((o * o).mean(-1, keepdims=True) + 1e-5) * w["attn.subln.weight"]
 
 
-def shared_b_attention(x, w, s):
+def shared_b_attention(x, w, s, attend=attend):
     q = rotate(mean_of_products(head_factor(x, w, s, "q"), feature_factor(x, w, s, "q")))
     shared = rotate(feature_factor(x, w, s, "kv"))
     k, v = (mean_of_products(head_factor(x, w, s, t, "R_KV"), shared) for t in "kv")
@@ -183,12 +184,12 @@ def noncontextual_params(s, fixed):
     return params
 
 
-def noncontextual_a_attention(x, w, s):
+def noncontextual_a_attention(x, w, s, attend=attend):
     q, k, v = (mean_of_products(w[f"attn.c_qkv.A_{t}"], feature_factor(x, w, s, t)) for t in "qkv")
     return join(attend(rotate(q), rotate(k), v), w)
 
 
-def noncontextual_b_attention(x, w, s):
+def noncontextual_b_attention(x, w, s, attend=attend):
     q, k, v = (mean_of_products(head_factor(x, w, s, t), w[f"attn.c_qkv.B_{t}"]) for t in "qkv")
     return join(attend(q, k, v), w)
 
@@ -203,7 +204,7 @@ def third_order_params(s):
     return params
 
 
-def third_order_attention(x, w, s):
+def third_order_attention(x, w, s, attend=attend):
     def heads(t, rope):
         rank = s[f"R_{t.upper()}"]
         a, b = head_factor(x, w, s, t), rope(feature_factor(x, w, s, t, size="X"))
@@ -224,7 +225,7 @@ def mla_params(s):
             "attn.c_proj.weight": (s["C"], s["H"] * s["E"])}
 
 
-def mla_attention(x, w, s):
+def mla_attention(x, w, s, attend=attend):
     d = s["D"]
     c_q = rms_norm(x @ w["attn.q_a_proj.weight"].T, 1e-6) * w["attn.q_a_layernorm.weight"]
     q = project(c_q, w["attn.q_b_proj.weight"], s["H"], d + s["P"])
@@ -249,7 +250,7 @@ def kvonly_params(s):
     return params | {"attn.c_qkv.c_q.weight": (s["H"] * s["D"], s["C"])}
 
 
-def heads_attention(x, w, s):
+def heads_attention(x, w, s, attend=attend):
     groups = s.get("G", s.get("H"))
     per_group = s.get("J", 1)
     q = project(x, w["attn.c_q.weight"], groups * per_group, s["D"])
@@ -295,12 +296,22 @@ VARIANTS = {
                                lambda s: (s["R_K"] + s["R_V"]) * (s["H"] + s["X"] + s["Y"])),
 }
 
+# The same scores without a normaliser.
+LINEAR = {f"linear_{name}": dataclasses.replace(VARIANTS[name], attention=functools.partial(
+              VARIANTS[name].attention, attend=functools.partial(attend, normalizer="none")))
+          for name in ("mla", "mha", "gqa", "tpa_kv_shift", "tpa_shared_b", "tpa_noncontextual_a", "tpa_noncontextual_b",
+                       "tpa_third_order")}
+
+
+def variant_named(name):
+    return (VARIANTS | LINEAR)[name]
+
 
 # The model around an attention.
 
 def parameters(variant, s, layers, vocab, ffn):
     """Names as checkpoints have them, and shapes."""
-    layer = VARIANTS[variant].params(s) | {"mlp.c_fc1.weight": (ffn, s["C"]), "mlp.c_fc2.weight": (ffn, s["C"]),
+    layer = variant_named(variant).params(s) | {"mlp.c_fc1.weight": (ffn, s["C"]), "mlp.c_fc2.weight": (ffn, s["C"]),
                                            "mlp.c_proj.weight": (s["C"], ffn)}
     params = {"transformer.wte.weight": (vocab, s["C"])}
     for i in range(layers):
@@ -319,7 +330,7 @@ def forward(variant, s, layers, weights, tokens):
     for i in range(layers):
         prefix = f"transformer.h.{i}."
         layer = {name[len(prefix):]: value for name, value in w.items() if name.startswith(prefix)}
-        x = x + VARIANTS[variant].attention(rms_norm(x), layer, s)
+        x = x + variant_named(variant).attention(rms_norm(x), layer, s)
         y = rms_norm(x)
         g = y @ layer["mlp.c_fc1.weight"].T
         x = x + (g * sigmoid(g) * (y @ layer["mlp.c_fc2.weight"].T)) @ layer["mlp.c_proj.weight"].T

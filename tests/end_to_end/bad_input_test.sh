@@ -82,6 +82,7 @@ compile 2 '--entries=lose ' config.json --entries=lose
 compile 2 '--entries=verify needs the number of tokens' config.json --entries=verify
 compile 2 '--verify-tokens=65 is not from 0 to 64' config.json --verify-tokens=65
 compile 2 '--page-tokens=48 is no power of two from 16 to .*HINT: use --page-tokens=64' config.json --page-tokens=48
+compile 2 '--linear-state=maybe is not supported. HINT: use auto, on or off' config.json --linear-state=maybe
 compile 2 '--page-tokens=8 is no power of two' config.json --page-tokens=8
 compile 2 '--page-tokens=-64 is no power of two' config.json --page-tokens=-64
 compile 2 '--compile-to prints IR' config.json --compile-to=linalg

@@ -3,7 +3,7 @@
 A case is run at once by the entry `loss`, and in chunks of `prefill` followed by `decode`, with rows of
 different lengths. What `t6 info` says of the cache must be what the table in the functions' README says.
 
-usage: family_test.py <tpa-opt> <t6> <session> <part>, one of CASES, long, pages, special_cases or trees
+usage: family_test.py <tpa-opt> <t6> <session> <part>, one of CASES, linear, linear_rows, long, pages, special_cases or trees
 """
 
 import json
@@ -126,6 +126,29 @@ CASES = {
     ],
 }
 
+# Attention without a normaliser, as CASES, then how many numbers the state of a row and layer has, and a cached token where that is not
+# the README's formula. Functions that models/attention does not have are made of those that it has.
+LINEAR = [
+    ("tpa_linear", 1, sizes(1, 64, (2, 3, 1), 80), [17], 4, 64 * 64),
+    ("tpa_linear", 3, sizes(5, 24, (5, 2, 2), 64), [64, 17, 40], 12, 5 * 24 * 24),
+    ("tpa_linear", 3, sizes(47, 16, (6, 1, 4), 56), [1, 33, 9], 8, 47 * 16 * 16),
+    ("tpa_linear", 1, sizes(5, 128, (1, 6, 5), 72), [21], 9, 5 * 128 * 128, 5 * 128 + 25 + 72),  # K, A_V, x
+    # Head factors stay outside of the state where ranks are fewer than heads, and are summed into it where they are not.
+    ("linear_tpa_noncontextual_a", 3, sizes(47, 16, (3, 2, 3), 56), [17, 1, 30], 6, 2 * 3 * 16 * 16),
+    ("linear_tpa_noncontextual_a", 1, sizes(5, 24, (2, 4, 2), 56), [23], 6, 5 * 24 * 24),
+    ("linear_tpa_noncontextual_b", 3, sizes(5, 24, (2, 2, 3), 56), [23, 2, 9], 6, 5 * 2 * 3),
+    # One factor of key and value.
+    ("linear_tpa_shared_b", 3, sizes(5, 24, (3, 2, 2), 48, R_KV=3), [17, 9, 1], 6, 5 * 24 * 24),
+    ("linear_tpa_third_order", 1, sizes(5, 24, (3, 2, 2), 80, X=8, Y=3), [22], 9, 5 * 24 * 24),
+    # Keys and values with those of the token before, which rings hold beside the state.
+    ("linear_tpa_kv_shift", 3, sizes(5, 24, (4, 1, 2), 72), [19, 1, 9], 11, 5 * 24 * 24, 58 + 120),  # K's factors, V
+    # The cut of the cache lies at the hidden state, which the values' projection makes smaller.
+    ("linear_mha", 3, {"H": 5, "D": 24, "C": 96}, [17, 9, 1], 6, 5 * 24 * 24),
+    ("linear_gqa", 3, {"G": 2, "J": 3, "D": 16, "C": 48}, [1, 17, 30], 6, 2 * 16 * 16),
+    # Two terms of scores: two states.
+    ("linear_mla", 3, {"H": 5, "D": 24, "P": 8, "E": 16, "L": 12, "L_Q": 20, "C": 40}, [33, 1, 17], 9, (12 + 8) * 12),
+]
+
 
 def seed_of(*what):
     return sum(ord(c) * (i + 1) for i, c in enumerate(repr(what)))
@@ -150,10 +173,20 @@ class Family(unittest.TestCase):
     programs = None
     session_program = part = ""
 
+    def definition(self, variant):
+        """An attention function that the library does not have: one of it without a normaliser."""
+        if not variant.startswith("linear_"):
+            return ""
+        known = variant.removeprefix("linear_")
+        folder = pathlib.Path(__file__).absolute().parents[2] / "models/attention"
+        text = (folder / f"{known}.mlir").read_text().replace(f"@{known}(", f"@{variant}(")
+        self.assertEqual(text.count(", causal}"), 1)
+        return text.replace(", causal}", ", causal, normalizer = #tpa.normalizer<none>}")
+
     def compile(self, name, variant, s, layers, context, *flags, tied=True):
         listed = ", ".join(f"{size} = {value}" for size, value in s.items() if size != "C")
         source = pathlib.Path(self.programs.path(f"{name}.mlir"))
-        source.write_text(f"t6.model @{name} uses @{variant} {{\n  vocab = {VOCAB}, layers = {layers}, width = {s['C']}, "
+        source.write_text(self.definition(variant) + f"t6.model @{name} uses @{variant} {{\n  vocab = {VOCAB}, layers = {layers}, width = {s['C']}, "
                           f"ffn = {FFN}, context_length = {context}, norm_eps = 1.0e-5 : f64,\n"
                           f"  tied = {str(tied).lower()}, sizes = {{{listed}}}}}\n")
         return self.programs.compile(source, *flags)
@@ -198,7 +231,8 @@ class Family(unittest.TestCase):
             steps.append(logits)
         return np.stack(steps)
 
-    def check_case(self, variant, batch, s, lengths, decoded, cached=None, layers=2, chunk=7, flags=()):
+    def check_case(self, variant, batch, s, lengths, decoded, cached=None, layers=2, chunk=7, flags=(), held=None):
+        """Of a row and layer, `held` counts the numbers of its state, `cached` those of a token."""
         rng = np.random.default_rng(seed_of(variant, batch, s))
         weights = random_weights(variant, s, layers, rng)
         longest = max(lengths)
@@ -210,14 +244,91 @@ class Family(unittest.TestCase):
             logits = self.check_loss(session, tokens, expected)
             self.check_steps(session, tokens, lengths, decoded, chunk, expected)
         info = json.loads(subprocess.check_output([self.programs.t6, "info", artifact, "--json"]))
-        self.assertEqual(info["model"]["cache_bytes_per_token"],
-                         4 * layers * (cached or attention_reference.VARIANTS[variant].cached(s)))
+        if cached is None:
+            cached = attention_reference.variant_named(variant).cached(s)
+        self.assertEqual(info["model"]["cache_bytes_per_token"], 4 * layers * cached)
+        if held is not None:
+            self.assertEqual(info["model"]["state_bytes"], held)
         return logits
 
     def test_cases(self):
         for case in CASES[self.part]:
             with self.subTest(case[0], batch=case[1]):
                 self.check_case(*case)
+
+    def test_linear(self):
+        """By a state, and what the library has and what has rings by a cache, too."""
+        for variant, batch, s, lengths, decoded, held, *cached in LINEAR:
+            rings = 0
+            if variant == "linear_tpa_kv_shift":
+                rings = 2 * sum(s[rank] for rank in ("R_K", "R_V")) * (s["H"] + s["D"])
+            # All layers count the same tokens.
+            by_state = 2 * 4 * (held + rings) + 4
+            with self.subTest(variant, batch=batch, form="state"):
+                self.check_case(variant, batch, s, lengths, decoded, cached=0, held=by_state, flags=["--linear-state=on"])
+            if not rings and variant != "tpa_linear":
+                continue
+            with self.subTest(variant, batch=batch, form="cache"):
+                self.check_case(variant, batch, s, lengths, decoded, *cached, held=2 * 4 * rings,
+                                flags=["--linear-state=off"])
+
+    def check_rows(self, variant, s, chunk, *flags):
+        """Rows that rest while others go on, go on behind that or begin anew, in any order; what states held before is NaN."""
+        batch, layers, longest, sequences = 3, 2, 32, 4
+        rng = np.random.default_rng(seed_of(variant, s, chunk, flags))
+        weights = random_weights(variant, s, layers, rng)
+        poison = VOCAB - 1
+        tokens = rng.integers(0, poison, (sequences, batch, longest)).astype(np.int32)
+        expected = [attention_reference.forward(variant, s, layers, weights, rows) for rows in tokens]
+        weights["lm_head.weight"] = weights["transformer.wte.weight"].copy()
+        weights["transformer.wte.weight"][poison] = np.nan
+        artifact = self.compile(f"{variant}_rows_{chunk}", variant, s, layers, longest, f"--batch={batch}",
+                                f"--prefill-chunk={chunk}", "--strip", *flags, tied=False)
+        sequence, length = [0] * batch, [0] * batch
+        events = set()
+        with self.open(artifact, weights) as session:
+            logits = session.run("prefill", tokens=np.full((batch, chunk), poison), positions=[0] * batch,
+                                 last=[chunk - 1] * batch)
+            self.assertTrue(np.isnan(logits).all())
+            for _ in range(40):
+                for r in range(batch):
+                    if rng.random() < 0.15 and sequence[r] + 1 < sequences:
+                        sequence[r], length[r] = sequence[r] + 1, 0
+                # No row may be longer, its padding included.
+                room = min(chunk, longest - max(length))
+                entry, most = ("prefill", room) if room > 0 and rng.random() < 0.5 else ("decode", 1)
+                at, given = [], []
+                for r in range(batch):
+                    rests = length[r] == longest or (length[r] and rng.random() < 0.3)
+                    at.append(length[r] - 1 if rests else length[r])
+                    taken = 1 if rests else rng.integers(1, most + 1)
+                    events.add((entry, "rest" if rests else "go on" if length[r] else "begin"))
+                    length[r] = at[r] + taken
+                    given.append(tokens[sequence[r], r, at[r] : length[r]])
+                n = max(map(len, given))
+                padded = np.stack([np.pad(row, (0, n - len(row)), constant_values=7) for row in given])
+                more = {"last": [len(row) - 1 for row in given]} if entry == "prefill" else {}
+                logits = session.run(entry, tokens=padded, positions=at, **more)
+                self.agrees(logits, np.stack([expected[sequence[r]][r, length[r] - 1] for r in range(batch)]),
+                            f"{variant}: {entry} at {at}")
+        self.assertEqual(len(events), 6)
+
+    def test_linear_rows(self):
+        product = sizes(5, 24, (4, 3, 2), 72)
+        self.check_rows("tpa_linear", product, 6, "--linear-state=on")
+        self.check_rows("tpa_linear", product, 3, "--linear-state=on", "--fuse=off")
+        self.check_rows("linear_tpa_noncontextual_a", sizes(47, 16, (3, 2, 3), 56), 5, "--linear-state=on")
+        self.check_rows("linear_tpa_kv_shift", product, 4, "--linear-state=on")
+        self.check_rows("linear_mla", {"H": 5, "D": 24, "P": 8, "E": 16, "L": 12, "L_Q": 20, "C": 40}, 6,
+                        "--linear-state=on")
+
+    def test_linear_trees(self):
+        for form in ("on", "off"):
+            flag = f"--linear-state={form}"
+            self.check_trees("tpa_linear", sizes(5, 24, (4, 3, 1), 72), 11, [64, 7, 1], flag)
+            self.check_trees("linear_mla", {"H": 5, "D": 24, "P": 8, "E": 16, "L": 12, "L_Q": 20, "C": 40}, 7, [40, 1, 17],
+                             flag)
+        self.check_trees("tpa_linear", sizes(1, 16, (2, 2, 2), 24), 64, [17, 1], "--linear-state=on", "--fuse=off")
 
     def test_reuse(self):
         """Rows that begin again have no part in what their last tokens were; fused and not."""
@@ -386,7 +497,7 @@ class Family(unittest.TestCase):
 if __name__ == "__main__":
     tpa_opt, t6, Family.session_program, Family.part = sys.argv[1:]
     Family.programs = programs.Programs(tpa_opt, t6)
-    tests = {"long": ["long", "unfused"], "pages": ["pages"],
+    tests = {"linear": ["linear"], "linear_rows": ["linear_rows", "linear_trees"], "long": ["long", "unfused"], "pages": ["pages"],
              "special_cases": ["special_cases", "table"], "trees": ["trees"], "shifts": ["cases", "reuse"]}
     chosen = tests.get(Family.part, ["cases"])
     unittest.main(argv=[sys.argv[0], *(f"Family.test_{test}" for test in chosen)], verbosity=2)

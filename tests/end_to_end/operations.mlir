@@ -115,3 +115,29 @@ exec.entry @step scalars [] maxima [] {
   exec.store %m2, @step.new_m : tensor<5x47xf32>
   exec.store %v2, @step.new_v : tensor<5x47xf32>
 }
+
+// A state to which a product is added, and one to which what is in memory is.
+exec.buffer input @accumulate.positions : tensor<2xi32> {range = array<i64: 0, 64>}
+exec.buffer input @accumulate.k : tensor<2x7x3xf32>
+exec.buffer input @accumulate.v : tensor<2x7x21xf32>
+exec.buffer input @accumulate.x : tensor<2x3x21xf32>
+exec.buffer input @accumulate.negative_state : tensor<2x3x21xf32>
+exec.buffer input @accumulate.negative_other : tensor<2x3x21xf32>
+exec.buffer output @accumulate.product : tensor<2x3x21xf32>
+exec.buffer output @accumulate.sum : tensor<2x3x21xf32>
+exec.entry @accumulate scalars [] maxima [] {
+  %at = exec.load @accumulate.positions : tensor<2xi32>
+  %k = exec.load @accumulate.k : tensor<2x7x3xf32>
+  %v = exec.load @accumulate.v : tensor<2x7x21xf32>
+  %x = exec.load @accumulate.x : tensor<2x3x21xf32>
+  // Inputs stay as they are: a state is written in place.
+  %negative = exec.load @accumulate.negative_state : tensor<2x3x21xf32>
+  %state = arith.negf %negative : tensor<2x3x21xf32>
+  %other_negative = exec.load @accumulate.negative_other : tensor<2x3x21xf32>
+  %other = arith.negf %other_negative : tensor<2x3x21xf32>
+  %outer = tpa.einsum "bmd,bme->bde"(%k, %v) : tensor<2x7x3xf32>, tensor<2x7x21xf32>
+  %product = t6.accumulate %state, %outer at %at : tensor<2x3x21xf32>, tensor<2x3x21xf32>, tensor<2xi32>
+  exec.store %product, @accumulate.product : tensor<2x3x21xf32>
+  %sum = t6.accumulate %other, %x at %at : tensor<2x3x21xf32>, tensor<2x3x21xf32>, tensor<2xi32>
+  exec.store %sum, @accumulate.sum : tensor<2x3x21xf32>
+}

@@ -118,6 +118,21 @@ class OperationsTest(unittest.TestCase):
             for name, expected in (("kept", kept), ("kept_all", kept_all)):
                 self.agrees(programs.widened(out[name]).view(np.float32), expected, 2**-8)
 
+    def test_accumulate(self):
+        """One row begins, where the state is no number, the other goes on."""
+        k, v, x = self.normal(2, 7, 3), self.normal(2, 7, 21), self.normal(2, 3, 21)
+        state, other = self.normal(2, 3, 21), self.normal(2, 3, 21)
+        for first in (0, 1):
+            before, other_before = state.copy(), other.copy()
+            before[first] = other_before[first] = np.nan
+            positions = np.full(2, 40, np.int32)
+            positions[first] = 0
+            out = self.programs.run(self.artifact, "accumulate", {
+                "k": k, "v": v, "x": x, "negative_state": -before, "negative_other": -other_before, "positions": positions})
+            before[first] = other_before[first] = 0
+            self.agrees(out["product"], before + np.einsum("bmd,bme->bde", k.astype(np.float64), v))
+            self.agrees(out["sum"], other_before + x)
+
     def test_adamw(self):
         param, grad, m, v = (self.normal(5, 47) for _ in range(4))
         v = v * v

@@ -94,6 +94,9 @@ void InfoCommand::printModel(const Json &info) const {
       {"cache",
        bytesText(number(about["cache_bytes_per_token"])) +
            " a token and row, " +
+           (number(about["state_bytes"]) > 0
+                ? bytesText(number(about["state_bytes"])) + " a row, "
+                : "") +
            bytesText(number(info["buffers"]["state"]["bytes"])) + " in all" +
            (number(options["page_tokens"]) > 0
                 ? ", in pages of " + text(options["page_tokens"]) + " tokens"

@@ -57,6 +57,11 @@ static cl::opt<int64_t> pageTokens(
     "page-tokens",
     cl::desc("Tokens of a page of the cache (default: each row in one piece)"),
     cl::init(0), cl::cat(category));
+static cl::opt<std::string> linearState(
+    "linear-state",
+    cl::desc("Attention without a normaliser: on keeps a state of constant "
+             "size, off a cache, auto what moves fewer bytes (default)"),
+    cl::init("auto"), cl::cat(category));
 static cl::opt<std::string> dtype("dtype",
                                   cl::desc("Weights and cache: f32 or bf16"),
                                   cl::init("f32"), cl::cat(category));
@@ -206,6 +211,11 @@ static LogicalResult checkOptions() {
          ". HINT: use --page-tokens=64, or 0 to keep each row in one piece");
     return failure();
   }
+  if (linearState != "auto" && linearState != "on" && linearState != "off") {
+    fail("--linear-state=" + linearState +
+         " is not supported. HINT: use auto, on or off");
+    return failure();
+  }
   if (llvm::is_contained(entries, "verify") && verifyTokens == 0) {
     fail("--entries=verify needs the number of tokens. HINT: add "
          "--verify-tokens=8");
@@ -217,11 +227,10 @@ static LogicalResult checkOptions() {
 /// Refuses options of a compilation where none was asked for.
 static LogicalResult checkNothingIgnored() {
   const cl::Option *options[] = {
-      &target,     &cpuName,      &batch,
-      &maxLength,  &prefillChunk, &verifyTokens,
-      &pageTokens, &dtype,        std::addressof(entries),
-      &weights,    &compileFrom,  &checkKernels,
-      &fuse,       &strip};
+      &target,       &cpuName,      &batch,       &maxLength,
+      &prefillChunk, &verifyTokens, &pageTokens,  &linearState,
+      &dtype,        &weights,      &compileFrom, std::addressof(entries),
+      &fuse,         &checkKernels, &strip};
   for (const cl::Option *option : options)
     if (option->getNumOccurrences() > 0) {
       fail("--" + option->ArgStr +
@@ -270,17 +279,12 @@ parseCompilation(StringRef output) {
     fail(error);
     return failure();
   }
-  compilation.options = {batch,
-                         maxLength,
-                         prefillChunk,
-                         verifyTokens,
-                         pageTokens,
-                         dtype,
-                         weights == "int8" ? "int8" : "",
-                         entries,
-                         fuse == Switch::On,
-                         checkKernels,
-                         *cpu};
+  compilation.options = {batch,        maxLength,
+                         prefillChunk, verifyTokens,
+                         pageTokens,   linearState,
+                         dtype,        weights == "int8" ? "int8" : "",
+                         entries,      fuse == Switch::On,
+                         checkKernels, *cpu};
   return std::optional<Compilation>(compilation);
 }
 

@@ -600,10 +600,14 @@ void NestEmitter::finish(const Point &point, ArrayRef<Value> values) {
       arguments.push_back(operand);
   }
   OpOperand *result = epilogue.getDpsInitOperand(0);
-  arguments.push_back(arith::ConstantOp::create(
-      b, loc, b.getZeroAttr(getElementTypeOrSelf(result->get().getType()))));
-  body.store(body.evaluate(epilogue, arguments), result->get(),
-             epilogue.getMatchingIndexingMap(result));
+  AffineMap resultMap = epilogue.getMatchingIndexingMap(result);
+  // One that updates in place reads what it writes; others have no old value.
+  if (epilogue.payloadUsesValueFromOperand(result))
+    arguments.push_back(body.load(result->get(), resultMap));
+  else
+    arguments.push_back(arith::ConstantOp::create(
+        b, loc, b.getZeroAttr(getElementTypeOrSelf(result->get().getType()))));
+  body.store(body.evaluate(epilogue, arguments), result->get(), resultMap);
 }
 
 } // namespace tpa::cpu

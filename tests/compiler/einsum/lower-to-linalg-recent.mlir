@@ -77,3 +77,19 @@ func.func @ring_append_all(%r: tensor<2x3x5xf32>, %x: tensor<2x?x5xf32>, %pos: t
   %y = t6.ring_append %r, %x at %pos : tensor<2x3x5xf32>, tensor<2x?x5xf32>, tensor<2xi32>
   return %y : tensor<2x3x5xf32>
 }
+
+// A row that begins has nothing of the old value, which may be no number: a select, not a product.
+// CHECK-LABEL: @accumulate(
+// CHECK-SAME: %[[S:.*]]: tensor<2x3x5xf32>, %[[X:.*]]: tensor<2x3x5xf32>, %[[POS:.*]]: tensor<2xi32>)
+// CHECK: linalg.generic {{.*}} iterator_types = ["parallel", "parallel", "parallel"]} ins(%[[X]] : tensor<2x3x5xf32>) outs(%[[S]] : tensor<2x3x5xf32>)
+// CHECK: ^bb0(%[[NEW:.*]]: f32, %[[OLD:.*]]: f32):
+// CHECK: %[[ROW:.*]] = linalg.index 0
+// CHECK: %[[P:.*]] = tensor.extract %[[POS]][%[[ROW]]]
+// CHECK: %[[AT:.*]] = arith.index_cast %[[P]]
+// CHECK: %[[FIRST:.*]] = arith.cmpi eq, %[[AT]], %{{.*}}
+// CHECK: %[[SUM:.*]] = arith.addf %[[OLD]], %[[NEW]]
+// CHECK: arith.select %[[FIRST]], %[[NEW]], %[[SUM]]
+func.func @accumulate(%s: tensor<2x3x5xf32>, %x: tensor<2x3x5xf32>, %pos: tensor<2xi32>) -> tensor<2x3x5xf32> {
+  %y = t6.accumulate %s, %x at %pos : tensor<2x3x5xf32>, tensor<2x3x5xf32>, tensor<2xi32>
+  return %y : tensor<2x3x5xf32>
+}

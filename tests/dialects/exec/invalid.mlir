@@ -237,3 +237,8 @@ func.func private @init_attr_c2_deviation() attributes {init = #exec.init<normal
 
 // expected-error @below {{scales is for parameters of f32}}
 exec.buffer param @buffer_c6 : tensor<4xbf16> {scales = "w"}
+
+// -----
+
+// expected-error @below {{recurrent is for states}}
+exec.buffer output @buffer_c7 : tensor<4xf32> {recurrent}

@@ -10,6 +10,8 @@ exec.buffer param @normal : tensor<64xf32> {init = #exec.init<normal, 0.02 : f64
 exec.buffer param @w_a_q : tensor<34x6x768xbf16> {stored = array<i64: 204, 768>, tied_to = "lm_head.weight"}
 // CHECK: exec.buffer state @cache.0.a_k : tensor<1x1024x2x34xf32>
 exec.buffer state @cache.0.a_k : tensor<1x1024x2x34xf32>
+// CHECK: exec.buffer state @recent.0.0 : tensor<1x2x34xf32> {recurrent}
+exec.buffer state @recent.0.0 : tensor<1x2x34xf32> {recurrent}
 // CHECK: exec.buffer constant @table : tensor<2xf32> {init = dense<1.000000e+00> : tensor<2xf32>}
 exec.buffer constant @table : tensor<2xf32> {init = dense<1.0> : tensor<2xf32>}
 // CHECK: exec.buffer input @decode.tokens : tensor<1x?xi32> {dims = ["", "n"], range = array<i64: 0, 256>}

@@ -40,3 +40,11 @@ func.func @ring(%ring: tensor<1x3x2xbf16>, %x: tensor<?x?x?xf32>, %pos: tensor<?
   %0 = t6.ring_append %ring, %x at %pos : tensor<1x3x2xbf16>, tensor<?x?x?xf32>, tensor<?xi32>
   return
 }
+
+// A state has the sizes that it is declared with.
+// CHECK-LABEL: sym_name = "accumulate"
+func.func @accumulate(%state: tensor<1x3x2xf32>, %x: tensor<?x?x?xf32>, %pos: tensor<?xi32>) {
+  // CHECK: "t6.accumulate"{{.*}} -> tensor<1x3x2xf32>
+  %0 = t6.accumulate %state, %x at %pos : tensor<1x3x2xf32>, tensor<?x?x?xf32>, tensor<?xi32>
+  return
+}

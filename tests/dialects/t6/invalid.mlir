@@ -183,6 +183,46 @@ func.func private @init_attr_c1() attributes {init = #t6.init<normal, std = 0.0 
 
 // -----
 
+func.func @accumulate_c1_scalar(%s: tensor<f32>, %x: tensor<f32>, %pos: tensor<1xi32>) {
+  // expected-error @below {{state must have rank 1 or more, but is 'tensor<f32>'}}
+  %y = t6.accumulate %s, %x at %pos : tensor<f32>, tensor<f32>, tensor<1xi32>
+  return
+}
+
+// -----
+
+func.func @accumulate_c1_rank(%s: tensor<2x4xf32>, %x: tensor<2x1x4xf32>, %pos: tensor<2xi32>) {
+  // expected-error @below {{x must have rank 2, but is 'tensor<2x1x4xf32>'}}
+  %y = t6.accumulate %s, %x at %pos : tensor<2x4xf32>, tensor<2x1x4xf32>, tensor<2xi32>
+  return
+}
+
+// -----
+
+func.func @accumulate_c1_sizes(%s: tensor<2x4xf32>, %x: tensor<2x5xf32>, %pos: tensor<2xi32>) {
+  // expected-error @below {{dimension 1 of x is 5, but dimension 1 of state is 4}}
+  %y = t6.accumulate %s, %x at %pos : tensor<2x4xf32>, tensor<2x5xf32>, tensor<2xi32>
+  return
+}
+
+// -----
+
+func.func @accumulate_c2_rank(%s: tensor<2x4xf32>, %x: tensor<2x4xf32>, %pos: tensor<2x1xi32>) {
+  // expected-error @below {{positions must have rank 1, but is 'tensor<2x1xi32>'}}
+  %y = t6.accumulate %s, %x at %pos : tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x1xi32>
+  return
+}
+
+// -----
+
+func.func @accumulate_c2_size(%s: tensor<2x4xf32>, %x: tensor<2x4xf32>, %pos: tensor<3xi32>) {
+  // expected-error @below {{dimension 0 of positions is 3, but dimension 0 of state is 2}}
+  %y = t6.accumulate %s, %x at %pos : tensor<2x4xf32>, tensor<2x4xf32>, tensor<3xi32>
+  return
+}
+
+// -----
+
 func.func @ring_append_c1_rank(%r: tensor<2xf32>, %x: tensor<1x2x4xf32>, %pos: tensor<1xi32>) {
   // expected-error @below {{ring must have rank 2 or more, but is 'tensor<2xf32>'}}
   %y = t6.ring_append %r, %x at %pos : tensor<2xf32>, tensor<1x2x4xf32>, tensor<1xi32>

@@ -88,6 +88,13 @@ func.func @ring(%ring: tensor<1x2x6xbf16>, %x: tensor<1x?x6xf32>, %pos: tensor<1
   return %s : tensor<1x2x6xbf16>
 }
 
+// CHECK-LABEL: @accumulate
+func.func @accumulate(%s: tensor<2x6x4xf32>, %x: tensor<2x6x4xf32>, %pos: tensor<2xi32>) -> tensor<2x6x4xf32> {
+  // CHECK: t6.accumulate %{{.*}}, %{{.*}} at %{{.*}} : tensor<2x6x4xf32>, tensor<2x6x4xf32>, tensor<2xi32>
+  %t = t6.accumulate %s, %x at %pos : tensor<2x6x4xf32>, tensor<2x6x4xf32>, tensor<2xi32>
+  return %t : tensor<2x6x4xf32>
+}
+
 // CHECK-LABEL: @paged_cache
 func.func @paged_cache(%pool: tensor<17x64x2x64xbf16>, %x: tensor<1x?x2x64xf32>, %pos: tensor<1xi32>,
                        %table: tensor<1x16xi32>, %m: index) -> tensor<1x?x2x64xbf16> {

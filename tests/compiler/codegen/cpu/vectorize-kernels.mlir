@@ -154,6 +154,34 @@ func.func private @epilogue() attributes {exec.kernel} {
   return
 }
 
+// One that updates in place reads the old value where it stores.
+// CHECK-LABEL: func.func private @update
+// CHECK: %[[Y:.*]] = exec.binding 1 : memref<4xf32>
+// CHECK-NOT: memref.alloc
+// CHECK: %[[NEW:.*]] = vector.reduction <add>
+// CHECK: %[[OLD:.*]] = memref.load %[[Y]][%[[I:.*]]]
+// CHECK: %[[S:.*]] = arith.addf %{{.*}}, %[[OLD]]
+// CHECK: memref.store %[[S]], %[[Y]][%[[I]]]
+func.func private @update() attributes {exec.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %x = exec.binding 0 : memref<4x32xf32>
+  %y = exec.binding 1 : memref<4xf32>
+  %p = memref.alloc() : memref<4xf32>
+  linalg.fill ins(%zero : f32) outs(%p : memref<4xf32>)
+  linalg.generic #sum ins(%x : memref<4x32xf32>) outs(%p : memref<4xf32>) {
+  ^bb0(%a: f32, %acc: f32):
+    %0 = arith.addf %acc, %a : f32
+    linalg.yield %0 : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(n) -> (n)>, affine_map<(n) -> (n)>], iterator_types = ["parallel"]}
+      ins(%p : memref<4xf32>) outs(%y : memref<4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.addf %a, %o : f32
+    linalg.yield %0 : f32
+  }
+  return
+}
+
 // A table is read by vectors too: the row of a token is contiguous.
 // CHECK-LABEL: func.func private @lookup
 // CHECK: %[[TABLE:.*]] = exec.binding 1
