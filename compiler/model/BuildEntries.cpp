@@ -69,6 +69,7 @@ struct BuildEntries : tpa::impl::BuildEntriesBase<BuildEntries> {
       return model.emitOpError("cannot be compiled for pages of ")
              << options.pageTokens
              << " tokens: a page has a power of two of them, 16 or more";
+    options.cacheTokens = cacheTokens;
     EntryBuilder builder(model, options);
     if (failed(builder.prepare()))
       return failure();

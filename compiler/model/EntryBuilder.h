@@ -27,6 +27,7 @@ struct EntryOptions {
   int64_t verifyTokens = 0; ///< tokens of a row in one verify run
   bool quantize = false;    ///< matrices of contractions as 8-bit integers
   int64_t pageTokens = 0;   ///< tokens of a page; 0: a row is one piece
+  int64_t cacheTokens = 0;  ///< tokens of all pages; 0: rows at their longest
 };
 
 /// Names of the parameters around attention, and whether norms have weights.
@@ -78,8 +79,10 @@ private:
   int64_t pagesOfRow() const {
     return llvm::divideCeil(options.maxLength, options.pageTokens);
   }
-  /// Pages for all rows, and one that belongs to none.
-  int64_t pageCount() const { return batch * pagesOfRow() + 1; }
+  /// Decides whether there are pages, and how many.
+  mlir::LogicalResult planPages();
+  /// The pages that rows share, and one that belongs to none.
+  int64_t pageCount() const { return sharedPages + 1; }
   /// Tokens of a row in one run.
   int64_t tokensOf(llvm::StringRef entry) const;
   /// Lists the parameters of a layer: its attention's, then the others.
@@ -139,6 +142,7 @@ private:
   CheckpointNames names;
   mlir::Location loc;
   int64_t batch = 0;
+  int64_t sharedPages = 0;
   mlir::Type weightType; ///< of the elements of matrices and caches
   llvm::SmallVector<Param> params;
   /// Key- and value-side operands of the attention with the key index.

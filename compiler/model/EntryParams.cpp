@@ -48,7 +48,7 @@ LogicalResult EntryBuilder::prepare() {
         "is not instantiated: run t6-instantiate-model first");
   batch = positions.getDimSize(0);
 
-  if (failed(collectParams()))
+  if (failed(planPages()) || failed(collectParams()))
     return failure();
   declareParams();
   auto op = *attention.getOps<AttentionOp>().begin();

@@ -48,9 +48,11 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
     With `weights=int8` the remark `quantize` says which parameters became 8-bit
     integers, and why others did not.
 
-    With `page-tokens`, caches are pools of pages, and the entries that use them
-    take a table `pages` of each row's. The pool has pages for all rows at their
-    longest, and one that belongs to none.
+    Caches are pools of pages, and the entries that use them take a table `pages`
+    of each row's: memory belongs to tokens that are there, whichever row they
+    are of. The pool has pages for `cache-tokens`, and one that belongs to none.
+    Where the longest row is no longer than a page, or `page-tokens` is 0, each
+    row is one piece instead, and there is no table.
 
     Example: tests/compiler/model/build-entries.mlir
   }];
@@ -59,9 +61,12 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
            "Longest sequence that the cache holds; 0 is the model's context">,
     Option<"prefillChunk", "prefill-chunk", "int64_t", "128",
            "Most tokens of a row that one prefill run takes">,
-    Option<"pageTokens", "page-tokens", "int64_t", "0",
+    Option<"pageTokens", "page-tokens", "int64_t", "64",
            "Tokens of a page of the cache, a power of two from 16 on; 0 keeps each row "
-           "in one piece">,
+           "in one piece, as does a row of at most a page">,
+    Option<"cacheTokens", "cache-tokens", "int64_t", "0",
+           "Tokens that the pages hold for all rows together, rounded up to whole "
+           "pages; 0 is every row at its longest">,
     Option<"verifyTokens", "verify-tokens", "int64_t", "0",
            "Tokens of a row that one verify run takes, at most 64; 0 is no such "
            "entry">,

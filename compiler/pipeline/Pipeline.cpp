@@ -81,6 +81,7 @@ static void buildEntries(OpPassManager &passes,
   entries.verifyTokens = options.verifyTokens;
   entries.weights = options.weights;
   entries.pageTokens = options.pageTokens;
+  entries.cacheTokens = options.cacheTokens;
   for (const std::string &name : options.entries)
     entries.entries.push_back(name);
   passes.addPass(createBuildEntries(entries));

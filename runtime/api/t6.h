@@ -363,7 +363,8 @@ typedef struct t6_tensor {
 
 /** Runs an entry once on tensors in memory, which are copied. The state is as
  *  the last run left it: t6_reset() makes it empty. A cache in pages takes the
- *  input `pages` too; without it, each row has pages of its own, in order. */
+ *  input `pages` too; without it, each row has pages of its own, in order, if
+ *  there are enough. */
 t6_status *t6_run(t6_model *model, const char *entry, const t6_tensor *inputs,
                   size_t count);
 

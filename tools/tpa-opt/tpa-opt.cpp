@@ -55,7 +55,13 @@ static cl::opt<int64_t> verifyTokens(
     cl::init(0), cl::cat(category));
 static cl::opt<int64_t> pageTokens(
     "page-tokens",
-    cl::desc("Tokens of a page of the cache (default: each row in one piece)"),
+    cl::desc("Tokens of a page of the cache (default: 64). Where a row has no "
+             "more than a page, or with 0, it is in one piece"),
+    cl::init(64), cl::cat(category));
+static cl::opt<int64_t> cacheTokens(
+    "cache-tokens",
+    cl::desc("Tokens that the cache's pages hold for all rows together "
+             "(default: every row at its longest)"),
     cl::init(0), cl::cat(category));
 static cl::opt<std::string> dtype("dtype",
                                   cl::desc("Weights and cache: f32 or bf16"),
@@ -206,6 +212,18 @@ static LogicalResult checkOptions() {
          ". HINT: use --page-tokens=64, or 0 to keep each row in one piece");
     return failure();
   }
+  if (cacheTokens < 0) {
+    fail("--cache-tokens=" + llvm::Twine(cacheTokens) +
+         " is negative. HINT: leave it out for a cache of every row at its "
+         "longest");
+    return failure();
+  }
+  if (cacheTokens > 0 && pageTokens == 0) {
+    fail("--cache-tokens=" + llvm::Twine(cacheTokens) +
+         " needs pages: with --page-tokens=0 each row is in one piece. HINT: "
+         "leave one of the two out");
+    return failure();
+  }
   if (llvm::is_contained(entries, "verify") && verifyTokens == 0) {
     fail("--entries=verify needs the number of tokens. HINT: add "
          "--verify-tokens=8");
@@ -216,12 +234,14 @@ static LogicalResult checkOptions() {
 
 /// Refuses options of a compilation where none was asked for.
 static LogicalResult checkNothingIgnored() {
-  const cl::Option *options[] = {
-      &target,     &cpuName,      &batch,
-      &maxLength,  &prefillChunk, &verifyTokens,
-      &pageTokens, &dtype,        std::addressof(entries),
-      &weights,    &compileFrom,  &checkKernels,
-      &fuse,       &strip};
+  const cl::Option *options[] = {&target,       &cpuName,
+                                 &batch,        &maxLength,
+                                 &prefillChunk, &verifyTokens,
+                                 &pageTokens,   &cacheTokens,
+                                 &dtype,        std::addressof(entries),
+                                 &weights,      &compileFrom,
+                                 &checkKernels, &fuse,
+                                 &strip};
   for (const cl::Option *option : options)
     if (option->getNumOccurrences() > 0) {
       fail("--" + option->ArgStr +
@@ -270,17 +290,12 @@ parseCompilation(StringRef output) {
     fail(error);
     return failure();
   }
-  compilation.options = {batch,
-                         maxLength,
-                         prefillChunk,
-                         verifyTokens,
-                         pageTokens,
-                         dtype,
-                         weights == "int8" ? "int8" : "",
-                         entries,
-                         fuse == Switch::On,
-                         checkKernels,
-                         *cpu};
+  compilation.options = {batch,        maxLength,
+                         prefillChunk, verifyTokens,
+                         pageTokens,   cacheTokens,
+                         dtype,        weights == "int8" ? "int8" : "",
+                         entries,      fuse == Switch::On,
+                         checkKernels, *cpu};
   return std::optional<Compilation>(compilation);
 }
 
