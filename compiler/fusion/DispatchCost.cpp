@@ -26,8 +26,7 @@ public:
   exec::CostAttr build() {
     for (Operation *op : ops) {
       op->walk([&](linalg::GenericOp generic) { add(generic); });
-      if (auto append = dyn_cast<tensor::InsertSliceOp>(op))
-        add(append);
+      op->walk([&](tensor::InsertSliceOp append) { add(append); });
       if (auto stream = dyn_cast<StreamOp>(op))
         add(stream);
     }
@@ -89,8 +88,13 @@ private:
     return product;
   }
 
+  /// A copy, unless what a loop inserts is computed in it, and so in place.
   void add(tensor::InsertSliceOp op) {
-    AffineExpr bytes = elements(op.getSource()) * bytesOf(op.getSourceType());
+    if (!llvm::is_contained(ops, op.getOperation()) &&
+        op.getSource().getDefiningOp<linalg::GenericOp>())
+      return;
+    AffineExpr bytes = elements(op.getSource()) * bytesOf(op.getSourceType()) *
+                       repetitions(op);
     read = read + bytes;
     written = written + bytes;
   }
