@@ -44,9 +44,13 @@ struct LowerToLinalg : tpa::impl::LowerToLinalgBase<LowerToLinalg> {
       for (int64_t maximum : entry.getMaxima())
         longest = std::max(longest, maximum);
 
+    RewritePatternSet early(&getContext());
+    populatePagedReadPattern(early);
+    walkAndApplyPatterns(module, std::move(early));
     RewritePatternSet patterns(&getContext());
     populateTpaToLinalgPatterns(patterns, module, longest);
     populateT6ToLinalgPatterns(patterns);
+    populateCacheToLinalgPatterns(patterns);
     populateRecentToLinalgPatterns(patterns);
     linalg::populateElementwiseToLinalgConversionPatterns(patterns);
     walkAndApplyPatterns(module, std::move(patterns));

@@ -20,8 +20,13 @@ namespace tpa {
 void populateTpaToLinalgPatterns(mlir::RewritePatternSet &patterns,
                                  mlir::ModuleOp module, int64_t positions);
 
-/// The layers and the cache of the t6 dialect.
+/// The layers of the t6 dialect.
 void populateT6ToLinalgPatterns(mlir::RewritePatternSet &patterns);
+
+/// Reads of pages; while there are still appends, which say where rows end.
+void populatePagedReadPattern(mlir::RewritePatternSet &patterns);
+/// Appends to caches and the other reads of them.
+void populateCacheToLinalgPatterns(mlir::RewritePatternSet &patterns);
 
 /// Gathers of earlier tokens, and the rings that hold them between runs.
 void populateRecentToLinalgPatterns(mlir::RewritePatternSet &patterns);

@@ -26,8 +26,7 @@ public:
   exec::CostAttr build() {
     for (Operation *op : ops) {
       op->walk([&](linalg::GenericOp generic) { add(generic); });
-      if (auto append = dyn_cast<tensor::InsertSliceOp>(op))
-        add(append);
+      op->walk([&](tensor::InsertSliceOp append) { add(append); });
       if (auto stream = dyn_cast<StreamOp>(op))
         add(stream);
     }
@@ -89,8 +88,13 @@ private:
     return product;
   }
 
+  /// A copy, unless what a loop inserts is computed in it, and so in place.
   void add(tensor::InsertSliceOp op) {
-    AffineExpr bytes = elements(op.getSource()) * bytesOf(op.getSourceType());
+    if (!llvm::is_contained(ops, op.getOperation()) &&
+        op.getSource().getDefiningOp<linalg::GenericOp>())
+      return;
+    AffineExpr bytes = elements(op.getSource()) * bytesOf(op.getSourceType()) *
+                       repetitions(op);
     read = read + bytes;
     written = written + bytes;
   }
@@ -159,8 +163,23 @@ private:
                 arith::SelectOp>(op);
   }
 
+  /// How often the loops around `op` run it. Bounds that are no scalar count as
+  /// one, as sizes do.
+  AffineExpr repetitions(Operation *op) {
+    AffineExpr product = constant(1);
+    while (auto loop = op->getParentOfType<scf::ForOp>()) {
+      Value bound = loop.getUpperBound();
+      if (std::optional<int64_t> known = getConstantIntValue(bound))
+        product = product * *known;
+      else if (auto at = llvm::find(scalars, bound); at != scalars.end())
+        product = product * getAffineSymbolExpr(at - scalars.begin(), context);
+      op = loop;
+    }
+    return product;
+  }
+
   void add(linalg::GenericOp op) {
-    AffineExpr points = iterations(op);
+    AffineExpr times = repetitions(op), points = iterations(op) * times;
     int64_t perPoint = 0;
     for (Operation &body : *op.getBlock()) {
       if (auto lookup = dyn_cast<tensor::ExtractOp>(body))
@@ -171,14 +190,14 @@ private:
     for (Value input : op.getDpsInputs())
       if (isa<RankedTensorType>(input.getType()) && !isInternal(input) &&
           counted.insert(input).second)
-        read = read + elements(input) * bytesOf(input.getType());
-    bool isInLoop = llvm::is_contained(ops, op->getParentOp());
+        read = read + elements(input) * times * bytesOf(input.getType());
+    bool isInLoop = op->getParentOfType<scf::ForOp>() != nullptr;
     bool isInner = !isInLoop && llvm::all_of(op->getUsers(), [&](Operation *u) {
       return llvm::is_contained(ops, u);
     });
     if (!isInner)
       for (Value init : op.getDpsInits())
-        written = written + elements(init) * bytesOf(init.getType());
+        written = written + elements(init) * times * bytesOf(init.getType());
   }
 
   ArrayRef<Operation *> ops;

@@ -80,6 +80,7 @@ struct BuildEntries : tpa::impl::BuildEntriesBase<BuildEntries> {
       return model.emitOpError("cannot be compiled with linear-state=")
              << linearState << ": it is auto, on or off";
     options.linearState = *choice;
+    options.cacheTokens = cacheTokens;
     EntryBuilder builder(model, options);
     if (failed(builder.prepare()))
       return failure();

@@ -32,6 +32,7 @@ struct EntryOptions {
   bool quantize = false;    ///< matrices of contractions as 8-bit integers
   int64_t pageTokens = 0;   ///< tokens of a page; 0: a row is one piece
   LinearStateChoice linearState = LinearStateChoice::Auto;
+  int64_t cacheTokens = 0;  ///< tokens of all pages; 0: rows at their longest
 };
 
 /// Names of the parameters around attention, and whether norms have weights.
@@ -87,8 +88,10 @@ private:
   int64_t pagesOfRow() const {
     return llvm::divideCeil(options.maxLength, options.pageTokens);
   }
-  /// Pages for all rows, and one that belongs to none.
-  int64_t pageCount() const { return batch * pagesOfRow() + 1; }
+  /// Decides whether there are pages, and how many.
+  mlir::LogicalResult planPages();
+  /// The pages that rows share, and one that belongs to none.
+  int64_t pageCount() const { return sharedPages + 1; }
   /// Tokens of a row in one run.
   int64_t tokensOf(llvm::StringRef entry) const;
   /// Lists the parameters of a layer: its attention's, then the others.
@@ -170,6 +173,7 @@ private:
   CheckpointNames names;
   mlir::Location loc;
   int64_t batch = 0;
+  int64_t sharedPages = 0;
   mlir::Type weightType; ///< of the elements of matrices and caches
   llvm::SmallVector<Param> params;
   /// Where one stands for all tokens of a row.

@@ -76,7 +76,7 @@ LogicalResult EntryBuilder::prepare() {
       return op.emitOpError("caches a factor of type ")
              << type << ", of which m alone may be dynamic";
   }
-  if (failed(chooseState(op)) || failed(collectRings()))
+  if (failed(chooseState(op)) || failed(planPages()) || failed(collectRings()))
     return failure();
   if (state)
     declareStates();

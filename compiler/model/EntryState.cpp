@@ -88,7 +88,8 @@ LogicalResult EntryBuilder::chooseState(AttentionOp op) {
     whyPinned = "the cache is pinned";
   }
   remarkOnForm(op, isState, stateBytes, tokenBytes, crossover, whyPinned,
-               isState && options.pageTokens > 0);
+               isState && options.pageTokens > 0 &&
+                   options.maxLength > options.pageTokens);
   if (isState)
     state = std::move(found);
   return success();

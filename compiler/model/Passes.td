@@ -55,9 +55,11 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
     be; the remark `linear-state` states both forms. A row may begin at its
     position 0, go on behind its last token or run that once more.
 
-    With `page-tokens`, caches are pools of pages, and the entries that use them
-    take a table `pages` of each row's. The pool has pages for all rows at their
-    longest, and one that belongs to none.
+    Caches are pools of pages, and the entries that use them take a table `pages`
+    of each row's: memory belongs to tokens that are there, whichever row they
+    are of. The pool has pages for `cache-tokens`, and one that belongs to none.
+    Where the longest row is no longer than a page, or `page-tokens` is 0, each
+    row is one piece instead, and there is no table.
 
     Example: tests/compiler/model/build-entries.mlir
   }];
@@ -66,9 +68,12 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
            "Longest sequence that the cache holds; 0 is the model's context">,
     Option<"prefillChunk", "prefill-chunk", "int64_t", "128",
            "Most tokens of a row that one prefill run takes">,
-    Option<"pageTokens", "page-tokens", "int64_t", "0",
+    Option<"pageTokens", "page-tokens", "int64_t", "64",
            "Tokens of a page of the cache, a power of two from 16 on; 0 keeps each row "
-           "in one piece">,
+           "in one piece, as does a row of at most a page">,
+    Option<"cacheTokens", "cache-tokens", "int64_t", "0",
+           "Tokens that the pages hold for all rows together, rounded up to whole "
+           "pages; 0 is every row at its longest">,
     Option<"linearState", "linear-state", "std::string", "\"auto\"",
            "Whether attention without a normaliser keeps a state of constant size "
            "(on), a cache (off), or what moves fewer bytes (auto)">,

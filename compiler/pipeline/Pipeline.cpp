@@ -82,6 +82,7 @@ static void buildEntries(OpPassManager &passes,
   entries.weights = options.weights;
   entries.pageTokens = options.pageTokens;
   entries.linearState = options.linearState;
+  entries.cacheTokens = options.cacheTokens;
   for (const std::string &name : options.entries)
     entries.entries.push_back(name);
   passes.addPass(createBuildEntries(entries));

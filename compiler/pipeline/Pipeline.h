@@ -46,7 +46,8 @@ struct PipelineOptions {
   int64_t maxLength = 0; ///< 0: the model's context
   int64_t prefillChunk = 128;
   int64_t verifyTokens = 0;
-  int64_t pageTokens = 0;           ///< 0: each row's cache is one piece
+  int64_t pageTokens = 64;          ///< 0: each row's cache is one piece
+  int64_t cacheTokens = 0;          ///< 0: all rows at their longest
   std::string linearState = "auto"; ///< of attention without a normaliser
   std::string dtype = "f32";
   std::string weights;              ///< "int8", or empty: of the dtype

@@ -385,7 +385,9 @@ def T6_CacheReadOp : T6_InferredOp<"cache_read"> {
   let description = [{
     `result = cache[:, 0:length, ...]`; with `pages`, as t6.cache_append has them,
     `result[b, m, ...] = cache[pages[b, m / T], m % T, ...]` for m < length, a
-    gather: entries of the table beyond the length are not looked at.
+    gather: entries of the table beyond the length are not looked at. Tokens that
+    a row has not reached are no values: where t6.cache_append gives the cache, by
+    the same table, they become zero as the gather is lowered.
 
     Constraints:
     - (C1) cache has rank 2 or more

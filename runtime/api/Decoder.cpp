@@ -133,7 +133,7 @@ absl::Status Decoder::runChunk(Prompts prompts, std::vector<int64_t> &done,
       lastTokens[row] = prompt[taken - 1];
     } else {
       tokenInput[row * size] = lastTokens[row];
-      positionInput[row] = static_cast<int32_t>(lengths[row] - 1);
+      positionInput[row] = restingPosition(row);
     }
     lastInput[row] = static_cast<int32_t>(std::max<int64_t>(taken, 1) - 1);
     ends[row] = taken > 0 && taken == int64_t(prompt.size());
@@ -159,7 +159,7 @@ absl::Status Decoder::runChunk(Prompts prompts, std::vector<int64_t> &done,
 absl::StatusOr<bool> Decoder::prefill(Prompts given,
                                       absl::FunctionRef<bool()> stop) {
   std::vector<absl::Span<const int32_t>> prompts(given.begin(), given.end());
-  prompts.resize(rows, given[0]);
+  prompts.resize(rows);
   prefillLogits.resize(rows * vocab);
   std::vector<int64_t> done(rows);
   for (;;) {
@@ -186,13 +186,12 @@ absl::StatusOr<bool> Decoder::prefill(Prompts given,
 
 absl::Status Decoder::step(absl::Span<const int32_t> tokens) {
   for (int64_t row = 0; row < rows; ++row) {
-    size_t source = row < int64_t(tokens.size()) ? row : 0;
-    if (tokens[source] >= 0) {
-      lastTokens[row] = tokens[source];
+    if (row < int64_t(tokens.size()) && tokens[row] >= 0) {
+      lastTokens[row] = tokens[row];
       ++lengths[row];
     }
     // A row that rests runs its last token once more.
-    positionInput[row] = static_cast<int32_t>(lengths[row] - 1);
+    positionInput[row] = restingPosition(row);
   }
   absl::Status status = run(decodePorts, {viewOf(lastTokens, {rows, 1}),
                                           viewOf(positionInput, {rows})});
@@ -204,6 +203,12 @@ absl::Status Decoder::step(absl::Span<const int32_t> tokens) {
     return logits.status();
   current = *logits;
   return absl::OkStatus();
+}
+
+void Decoder::end(size_t row) {
+  lengths[row] = 0;
+  if (pages)
+    pages->release(row);
 }
 
 absl::Status Decoder::rewind(int64_t length) {

@@ -21,19 +21,21 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 namespace t6 {
 
-/// The rows of an artifact's batch. The batch is fixed, so rows that are not
-/// used repeat what row 0 does, and nobody looks at them.
+/// The rows of an artifact's batch. The batch is fixed, so empty rows run too:
+/// some token at position 0, and nobody looks at them.
 ///
 /// Runs write whole rectangles: padding behind a row's last token lands in the
 /// cache at positions that the row has not reached, and is overwritten when it
 /// does; causality hides it until then. Of a cache in pages, rows own those
-/// that they have reached: padding lands there, or on the page of nobody. A row
+/// that they have reached: padding lands there, or on the page of nobody, and
+/// so does all that an empty row writes. A row
 /// that rests meanwhile runs its last token once more, which changes nothing:
 /// states that hold only the last tokens of a row, or the sum of all, take what
 /// comes after `last` for padding, but not `last` itself.
@@ -47,14 +49,22 @@ public:
   int64_t maxLength() const { return limit; }
   int64_t vocabSize() const { return vocab; }
 
-  /// Appends prompts[i], which is not empty, to row i; all must fit. `stop` is
-  /// asked before every run; returns false if it ended the call early.
+  /// Appends prompts[i] to row i, nothing to rows beyond them; all must fit.
+  /// `stop` is asked before every run; returns false if it ended the call
+  /// early. ResourceExhausted, as of step(), if there are no pages left for
+  /// what rows append: the rows are of no use then.
   absl::StatusOr<bool>
   prefill(absl::Span<const absl::Span<const int32_t>> prompts,
           absl::FunctionRef<bool()> stop);
 
-  /// Appends tokens[i] to row i; -1 leaves the row as it is.
+  /// Appends tokens[i] to row i; -1 leaves the row as it is, as do too few.
   absl::Status step(absl::Span<const int32_t> tokens);
+
+  /// Makes a row empty: its pages are free for others, and it can begin anew.
+  void end(size_t row);
+
+  /// The pages of the cache; null where each row is in one piece.
+  const PageTable *pageTable() const { return pages ? &*pages : nullptr; }
 
   /// What follows the last token of a row, by the last call that appended to
   /// it; valid until the next.
@@ -80,6 +90,11 @@ private:
   absl::Status growPages();
   absl::Status runChunk(absl::Span<const absl::Span<const int32_t>> prompts,
                         std::vector<int64_t> &done, int64_t size);
+
+  /// Where a row runs its last token: the last position, or of an empty row 0.
+  int32_t restingPosition(int64_t row) const {
+    return static_cast<int32_t>(std::max<int64_t>(lengths[row], 1) - 1);
+  }
 
   Executor *executor;
   EntryPorts prefillPorts;

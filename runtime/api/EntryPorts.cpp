@@ -84,6 +84,19 @@ EntryPorts::floats(const Executor &executor,
   return static_cast<const float *>(view.data);
 }
 
+int64_t sharedPages(const Program &program) {
+  if (program.options.pageTokens == 0)
+    return 0;
+  for (const Entry &entry : program.entries)
+    if (int port = findPort(entry.inputs, "pages"); port >= 0) {
+      const Buffer &table = program.buffers[entry.inputs[port].buffer];
+      // The last page belongs to no row.
+      if (table.hasRange && table.rangeHigh.isStatic())
+        return std::max<int64_t>(table.rangeHigh.value - 1, 0);
+    }
+  return 0;
+}
+
 TensorView viewOf(absl::Span<const int32_t> data, std::vector<int64_t> shape) {
   TensorView view;
   view.dtype = DType::I32;

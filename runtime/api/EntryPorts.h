@@ -49,6 +49,10 @@ struct AxisLimit {
 absl::StatusOr<AxisLimit> lengthLimit(const Artifact &artifact,
                                       const EntryPorts &ports, int input);
 
+/// Pages of the cache that rows share, as the tables of entries have them; 0
+/// where there is no table.
+int64_t sharedPages(const Program &program);
+
 /// A view of 32-bit integers, one element after the other.
 TensorView viewOf(absl::Span<const int32_t> data, std::vector<int64_t> shape);
 

@@ -51,6 +51,7 @@ public:
 private:
   absl::Status prepareSampler();
   absl::Status prepareRow(size_t index, const t6_prompt &prompt);
+  absl::Status checkPages() const;
   bool active() const;
   absl::Status chooseTokens();
   void accept(size_t index, int32_t token);
@@ -125,6 +126,24 @@ absl::Status Generation::prepareRow(size_t index, const t6_prompt &prompt) {
   return absl::OkStatus();
 }
 
+/// Prompts that are too long for one another's pages can never be run.
+absl::Status Generation::checkPages() const {
+  const PageTable *pages = decoder->pageTable();
+  if (!pages)
+    return absl::OkStatus();
+  int64_t wanted = 0;
+  for (const Row &row : rows)
+    wanted += pages->pagesFor(row.history.size());
+  if (wanted <= pages->pageCount())
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the prompts take ", wanted, " pages of ", pages->tokensOfPage(),
+      " tokens, and the cache of ", model.artifact->path(), " has ",
+      pages->pageCount(),
+      ". HINT: give fewer or shorter ones, or tpa-opt --cache-tokens=",
+      wanted * pages->tokensOfPage(), " or more"));
+}
+
 absl::Status Generation::prepare(absl::Span<const t6_prompt> prompts) {
   if (options.max_tokens < -1)
     return absl::InvalidArgumentError(
@@ -159,7 +178,7 @@ absl::Status Generation::prepare(absl::Span<const t6_prompt> prompts) {
         ". HINT: tpa-opt --batch=", prompts.size()));
   for (size_t i = 0; i < prompts.size() && status.ok(); ++i)
     status = prepareRow(i, prompts[i]);
-  return status;
+  return status.ok() ? checkPages() : status;
 }
 
 bool Generation::active() const {
@@ -202,8 +221,10 @@ void Generation::accept(size_t index, int32_t token) {
     row.finish = T6_FINISH_MAX_TOKENS;
   else if (int64_t(row.history.size()) > decoder->maxLength())
     row.finish = T6_FINISH_MAX_LENGTH; // The new token has no place to stand.
-  if (row.finish != T6_FINISH_NONE)
+  if (row.finish != T6_FINISH_NONE) {
     text += row.filter.push(row.utf8.flush()) + row.filter.flush();
+    decoder->end(index);
+  }
   emit(index, token, text);
 }
 

@@ -107,8 +107,8 @@ TEST_F(GenerateTest, RaggedBatchesEqualSingleRows) {
     }
 }
 
-// While others' prompts go on, and when it is done: so that a state of the last
-// tokens only stays what it is.
+// While others' prompts go on: so that a state of the last tokens only stays
+// what it is. A row that has ended is empty.
 TEST_F(GenerateTest, RowsThatRestRunTheirLastTokenAgain) {
   Tokens longer = {4, 3, 9, 1, 5, 8, 2, 6, 7, 11}, shorter = {12, 40};
   ASSERT_GT(int(longer.size()), 2 * kToyChunk);
@@ -128,7 +128,59 @@ TEST_F(GenerateTest, RowsThatRestRunTheirLastTokenAgain) {
   options.max_tokens = 3;
   ASSERT_T6_OK(generate({longer, shorter}));
   ASSERT_EQ(rows[0].tokens.size(), 3u);
-  EXPECT_EQ(likeliest(Decode), toyNext(shorter));
+  EXPECT_EQ(likeliest(Decode), toyNext({shorter.back()}));
+}
+
+/// The toy with a table of pages of four tokens, of which rows share `pages`.
+/// Its kernels do not look at them: it is about which rows may go on.
+Program pagedToy(int64_t pages) {
+  constexpr int kPageTokens = 4;
+  Program program = toyProgram();
+  program.options.pageTokens = kPageTokens;
+  for (Entry &entry : program.entries) {
+    if (entry.name == "loss")
+      continue;
+    Buffer table;
+    table.name = entry.name + ".pages";
+    table.kind = BufferKind::Input;
+    table.dtype = DType::I32;
+    table.shape = {kToyBatch, kToyLength / kPageTokens};
+    table.hasRange = true;
+    table.rangeHigh = pages + 1;
+    entry.inputs.push_back({"pages", int(program.buffers.size())});
+    program.buffers.push_back(table);
+  }
+  return program;
+}
+
+TEST_F(GenerateTest, RowsThatEndLendTheirPagesAgain) {
+  model = openToy(toyArtifact(pagedToy(5)));
+  // Four pages, which end with the second token; then the second row, which
+  // has one, takes three more.
+  Tokens longer(15, 3), shorter = {12, 40};
+  ASSERT_T6_OK(generate({longer, shorter}));
+  EXPECT_EQ(rows[0].tokens, toyContinuation(longer, 2));
+  EXPECT_EQ(rows[1].tokens, toyContinuation(shorter, kToyLength - 1));
+  // Rows that are not used have no page.
+  model = openToy(toyArtifact(pagedToy(4)));
+  ASSERT_T6_OK(generate({shorter}));
+  EXPECT_EQ(rows[0].tokens, toyContinuation(shorter, kToyLength - 1));
+}
+
+TEST_F(GenerateTest, SaysThatThePagesAreUsedUp) {
+  model = openToy(toyArtifact(pagedToy(5)));
+  Tokens prompt(9, 3);
+  expectError(generate({prompt, prompt}), T6_USAGE_ERROR,
+              "the prompts take 6 pages of 4 tokens");
+  EXPECT_EQ(events, 0) << "work before it was refused";
+  prompt.resize(8);
+  expectError(generate({prompt, prompt}), T6_RUNTIME_ERROR,
+              "the cache is full: row 1 needs 1 more page of 4 tokens to hold "
+              "9, and 0 of 5 are free. HINT: run fewer");
+  EXPECT_EQ(rows[1].tokens.size(), 1u);
+  // The model is as good as before.
+  ASSERT_T6_OK(generate({prompt}));
+  EXPECT_EQ(rows[0].tokens, toyContinuation(prompt, kToyLength - 7));
 }
 
 TEST_F(GenerateTest, EndsAtStopTokens) {

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "runtime/api/EntryPorts.h"
 #include "runtime/api/Model.h"
 #include "runtime/api/Status.h"
 
@@ -58,6 +59,12 @@ struct Total {
     return __builtin_add_overflow(a, b, &sum)
                ? std::numeric_limits<int64_t>::max()
                : sum;
+  }
+  static int64_t multiply(int64_t a, int64_t b) {
+    int64_t product;
+    return __builtin_mul_overflow(a, b, &product)
+               ? std::numeric_limits<int64_t>::max()
+               : product;
   }
   void add(const Total &other) {
     read = add(read, other.read);
@@ -166,6 +173,18 @@ static Json parametersJson(const Program &program) {
   return list;
 }
 
+/// What rows have for their tokens, all together.
+static Json cacheJson(const Program &program) {
+  const CompileOptions &options = program.options;
+  int64_t pages = sharedPages(program);
+  int64_t rows = Total::multiply(options.batch, options.maxLength);
+  return {
+      {"page_tokens", options.pageTokens},
+      {"pages", pages},
+      {"tokens", pages > 0 ? Total::multiply(pages, options.pageTokens) : rows},
+      {"bytes", bytesOfKind(program, BufferKind::State)}};
+}
+
 static Json infoJson(const Artifact &artifact, const t6_info_options &options) {
   const Program &program = artifact.program();
   const ModelInfo &model = program.model;
@@ -189,6 +208,7 @@ static Json infoJson(const Artifact &artifact, const t6_info_options &options) {
                      {"prefill_chunk", compiled.prefillChunk},
                      {"page_tokens", compiled.pageTokens},
                      {"dtype", dtypeName(compiled.dtype)}};
+  json["cache"] = cacheJson(program);
   json["cpu"] = {{"name", program.cpu.name},
                  {"vector_bits", program.cpu.vectorBits},
                  {"features", program.cpu.features}};

@@ -54,8 +54,9 @@ static absl::Status appendPrompt(t6_model &model, Decoder &decoder,
     return absl::OkStatus();
   std::vector<int32_t> tokens(count);
   fillIntegers(tokens.data(), count, decoder.length(0), 0, decoder.vocabSize());
-  absl::StatusOr<bool> complete = decoder.prefill(
-      {absl::MakeConstSpan(tokens)}, [&] { return model.takeCancel(); });
+  std::vector<absl::Span<const int32_t>> prompts(decoder.batch(), tokens);
+  absl::StatusOr<bool> complete =
+      decoder.prefill(prompts, [&] { return model.takeCancel(); });
   if (complete.ok() && !*complete)
     return absl::CancelledError("the measurement was interrupted");
   return complete.status();
@@ -69,7 +70,8 @@ static absl::Status appendSingly(t6_model &model, Decoder &decoder,
   for (int32_t token : tokens) {
     if (model.takeCancel())
       return absl::CancelledError("the measurement was interrupted");
-    absl::Status status = decoder.step({token});
+    absl::Status status =
+        decoder.step(std::vector<int32_t>(decoder.batch(), token));
     if (!status.ok())
       return status;
   }

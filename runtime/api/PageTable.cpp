@@ -20,17 +20,20 @@ PageTable::PageTable(int64_t rows, int64_t slots, int64_t pageTokens,
 }
 
 absl::Status PageTable::grow(int64_t row, int64_t length) {
-  int64_t wanted = length / pageTokens + (length % pageTokens != 0);
+  int64_t wanted = pagesFor(length);
   if (wanted > slots)
     return absl::InvalidArgumentError(
         absl::StrCat("row ", row, " needs ", wanted, " pages for ", length,
                      " tokens, and the page table has ", slots, " a row"));
   int64_t missing = wanted - taken[row];
   if (missing > freePages())
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the cache is full: row ", row, " needs ", missing,
-                     " more pages of ", pageTokens, " tokens to hold ", length,
-                     ", and ", freePages(), " of ", spare, " are free"));
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "the cache is full: row ", row, " needs ", missing,
+        missing == 1 ? " more page of " : " more pages of ", pageTokens,
+        " tokens to hold ", length, ", and ", freePages(), " of ", spare,
+        " are free. HINT: run fewer or shorter sequences at once, "
+        "or compile with a greater tpa-opt --cache-tokens than ",
+        spare * pageTokens));
   for (; taken[row] < wanted; ++taken[row]) {
     table[row * slots + taken[row]] = unused.back();
     unused.pop_back();

@@ -38,6 +38,13 @@ public:
 
   /// [rows, slots], each entry a page of the pool.
   absl::Span<const int32_t> entries() const { return table; }
+  /// Pages that `length` tokens of a row take.
+  int64_t pagesFor(int64_t length) const {
+    return length / pageTokens + (length % pageTokens != 0);
+  }
+  /// Pages that rows share.
+  int64_t pageCount() const { return spare; }
+  int64_t tokensOfPage() const { return pageTokens; }
   int64_t freePages() const { return static_cast<int64_t>(unused.size()); }
 
 private:

@@ -20,22 +20,28 @@ using namespace t6;
 
 /// Gives the entry of a cache in pages a table where the caller has none: each
 /// row has pages of its own, in order. `table` is the memory of it.
-static void addPages(const Program &program, absl::string_view entry,
-                     std::map<std::string, TensorView> &inputs,
-                     std::vector<int32_t> &table) {
+static absl::Status addPages(const Program &program, absl::string_view entry,
+                             std::map<std::string, TensorView> &inputs,
+                             std::vector<int32_t> &table) {
   int index = program.findEntry(entry);
   if (index < 0 || program.options.pageTokens == 0 || inputs.count("pages"))
-    return;
+    return absl::OkStatus();
   for (const Port &port : program.entries[index].inputs) {
     const Buffer &buffer = program.buffers[port.buffer];
     if (port.name != "pages" || buffer.shape.size() != 2 ||
         !buffer.shape[0].isStatic() || !buffer.shape[1].isStatic())
       continue;
     int64_t rows = buffer.shape[0].value, slots = buffer.shape[1].value;
+    if (int64_t pages = sharedPages(program); rows * slots > pages)
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the cache has ", pages, " pages, too few to give each of ", rows,
+          " rows its own ", slots,
+          ". HINT: say in an input 'pages' which row has which"));
     table.resize(rows * slots);
     std::iota(table.begin(), table.end(), 0);
     inputs["pages"] = viewOf(table, {rows, slots});
   }
+  return absl::OkStatus();
 }
 
 static absl::Status runEntry(t6_model &model, absl::string_view entry,
@@ -44,8 +50,9 @@ static absl::Status runEntry(t6_model &model, absl::string_view entry,
   if (model.takeCancel())
     return absl::CancelledError("the run was interrupted");
   std::vector<int32_t> table;
-  addPages(model.program(), entry, inputs, table);
-  absl::Status status = model.executor->run(entry, inputs, &outputs);
+  absl::Status status = addPages(model.program(), entry, inputs, table);
+  if (status.ok())
+    status = model.executor->run(entry, inputs, &outputs);
   if (status.ok())
     model.hasOutputs[model.program().findEntry(entry)] = true;
   return status;

@@ -152,9 +152,10 @@ typedef struct t6_info_options {
 void t6_info_options_init(t6_info_options *options);
 
 /** What the artifact holds, as a JSON object in `*json` (to be freed by
- *  t6_free): model, options, cpu, files, buffers (count and bytes by kind),
- *  parameters (type, shape in a checkpoint, initial values), kernels, entries
- *  with inputs, outputs, scalars and total cost. */
+ *  t6_free): model, options, cache (pages that rows share, tokens for all rows
+ *  together, bytes), cpu, files, buffers (count and bytes by kind), parameters
+ *  (type, shape in a checkpoint, initial values), kernels, entries with inputs,
+ *  outputs, scalars and total cost. */
 t6_status *t6_model_info(const t6_model *model, const t6_info_options *options,
                          char **json);
 
@@ -298,7 +299,9 @@ typedef struct t6_generate_result {
 /** Generates from `count` prompts at once, one in each row of the batch; they
  *  start new sequences, and may differ in length. T6_USAGE_ERROR when there are
  *  more prompts than rows, or one is empty, too long or has an id that is not
- * in the vocabulary; then nothing has run. */
+ *  in the vocabulary, or all together take more pages than the cache has; then
+ *  nothing has run. A row that ends gives its pages to those that go on;
+ *  T6_RUNTIME_ERROR when one of these finds none. */
 t6_status *t6_generate(t6_model *model, const t6_prompt *prompts, size_t count,
                        const t6_generate_options *options,
                        t6_generate_result *result);
@@ -363,7 +366,8 @@ typedef struct t6_tensor {
 
 /** Runs an entry once on tensors in memory, which are copied. The state is as
  *  the last run left it: t6_reset() makes it empty. A cache in pages takes the
- *  input `pages` too; without it, each row has pages of its own, in order. */
+ *  input `pages` too; without it, each row has pages of its own, in order, if
+ *  there are enough. */
 t6_status *t6_run(t6_model *model, const char *entry, const t6_tensor *inputs,
                   size_t count);
 

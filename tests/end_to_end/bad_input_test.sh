@@ -85,8 +85,14 @@ compile 2 '--page-tokens=48 is no power of two from 16 to .*HINT: use --page-tok
 compile 2 '--linear-state=maybe is not supported. HINT: use auto, on or off' config.json --linear-state=maybe
 compile 2 '--page-tokens=8 is no power of two' config.json --page-tokens=8
 compile 2 '--page-tokens=-64 is no power of two' config.json --page-tokens=-64
+compile 2 '--cache-tokens=-1 is negative' config.json --cache-tokens=-1
+compile 2 '--cache-tokens=64 needs pages: .*--page-tokens=0' config.json --cache-tokens=64 --page-tokens=0
+compile 1 'a cache of 80 tokens: each row is in one piece' config.json --cache-tokens=80
+compile 1 'a cache of 15 tokens: a page has 16' config.json --page-tokens=16 --cache-tokens=15
+compile 1 'a cache of 65 tokens: all rows at their longest take 64' config.json --page-tokens=16 --cache-tokens=65
+compile 1 'more than 2147483646 pages' config.json --batch=16777216 --max-length=16777216
 compile 2 '--compile-to prints IR' config.json --compile-to=linalg
-compile 1 '64 bits' config.json --batch=16777216 --max-length=16777216 --fuse=off
+compile 1 '64 bits' config.json --batch=16777216 --max-length=16777216 --page-tokens=0 --fuse=off
 
 echo "== tpa-opt: outputs"
 refuse 1 'cannot write /nonexistent/x.t6x' "$tpa_opt" config.json -o /nonexistent/x.t6x
@@ -127,6 +133,21 @@ generate 2 'prompt 0 has 65 tokens.*maximum length 64' tiny.t6x --tokens "$(seq 
 generate 2 'the token 96 at index 1' tiny.t6x --tokens 1,96
 generate 2 'the token -1' tiny.t6x --tokens -1
 generate 2 '2 prompts' tiny.t6x --tokens 1 --tokens 2
+# Rows that share too few pages: for their prompts, for what follows, and to have a table of their own.
+"$tpa_opt" "$tiny/config.json" --batch=2 --page-tokens=16 --cache-tokens=80 -o pool.t6x
+generate 2 'the prompts take 6 pages of 16 tokens, and the cache of pool.t6x has 5. HINT: .*--cache-tokens=96 or more' \
+  pool.t6x --tokens "$(seq -s, 1 49)" --tokens "$(seq -s, 1 17)"
+generate 1 'the cache is full: row 1 needs 1 more page of 16 tokens to hold 33, and 0 of 5 are free. HINT: .*--cache-tokens than 80' \
+  pool.t6x --tokens "$(seq -s, 1 30)" --tokens "$(seq -s, 1 30)" -n 30 --seed 1
+refuse 1 'the cache is full: row 1 needs 3 more pages of 16 tokens to hold 40' "$t6" bench pool.t6x --random-weights -n 1 -d 40
+python3 - decode.safetensors <<'P'
+import json, struct, sys
+header = json.dumps({name: {"dtype": "I32", "shape": shape, "data_offsets": [8 * i, 8 * i + 8]}
+                     for i, (name, shape) in enumerate([("tokens", [2, 1]), ("positions", [2])])}).encode()
+open(sys.argv[1], "wb").write(struct.pack("<Q", len(header)) + header + bytes(16))
+P
+refuse 2 "the cache has 5 pages, too few to give each of 2 rows its own 4. HINT: .*'pages'" \
+  "$t6" run pool.t6x --entry decode "${weights[@]}" --inputs decode.safetensors --outputs out.safetensors
 refuse 3 'transformer.h.0' "$t6" generate tiny.t6x --weights "$data/llama_tiny/weights.safetensors" --tokens 1
 refuse 3 'c_qkv' "$t6" generate tiny.t6x --weights "$data/mha_tiny/weights.safetensors" --tokens 1
 refuse 3 'c_qkv.*shape' "$t6" generate tiny.t6x --weights "$data/t6_kvonly_tiny/weights.safetensors" --tokens 1

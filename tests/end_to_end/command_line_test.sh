@@ -79,13 +79,35 @@ errors 'stopped at the maximum length, 64 tokens'
 # Where the cache is in pages nothing else changes. Rows of 40 tokens and more take two, in turn.
 succeed "$tpa_opt" "$tiny/config.json" --batch=2 --page-tokens=32 --strip -o paged.t6x
 succeed "$t6" info paged.t6x
-output 'in pages of 32 tokens'
+output 'in all: 4 pages of 32 tokens, 128 for all rows'
 two=("${weights[@]}" --tokens 5,17,9 --tokens "$(seq -s, 1 30)" --max-tokens 40 --seed 1)
 succeed "$t6" generate tiny.t6x "${two[@]}"
 cp "$log/out" whole
 succeed "$t6" generate paged.t6x "${two[@]}"
 cmp -s "$log/out" whole || fail "pages change what is generated"
 succeed "$t6" bench paged.t6x --random-weights -p 8 -n 2 -d 0,40
+# Rows share fewer pages than they would all take. The first ends soon, and lends its four to the second.
+pooled=("$tpa_opt" "$tiny/config.json" --batch=2 --page-tokens=16 --strip)
+succeed "${pooled[@]}" -o big.t6x
+succeed "${pooled[@]}" --cache-tokens=65 -o pool.t6x
+succeed "$t6" info pool.t6x
+output ': 5 pages of 16 tokens, 80 for all rows'
+succeed "$t6" info pool.t6x --json
+python3 -c '
+import json, sys
+cache, big = (json.load(open(path))["cache"] for path in sys.argv[1:])
+assert (cache["page_tokens"], cache["pages"], cache["tokens"]) == (16, 5, 80), cache
+assert (big["page_tokens"], big["pages"], big["tokens"]) == (16, 8, 128), big
+# One more page than rows share.
+assert cache["bytes"] * 9 == big["bytes"] * 6, (cache, big)
+' "$log/out" <("$t6" info big.t6x --json) || fail "info on pages"
+two=("${weights[@]}" --tokens "$(seq -s, 1 60)" --tokens 5,17,9 --max-tokens -1 --seed 1)
+succeed "$t6" generate big.t6x "${two[@]}"
+cp "$log/out" whole
+[[ $(head -n 1 whole | tr , '\n' | wc -l) == 5 && $(tail -n 1 whole | tr , '\n' | wc -l) == 62 ]] ||
+  fail "rows end elsewhere than at the maximum length"
+succeed "$t6" generate pool.t6x "${two[@]}"
+cmp -s "$log/out" whole || fail "a small pool changes what is generated"
 text=("$t6" generate nano.t6x --random-weights --tokenizer bytes --prompt "Once upon a time" -n 20 --seed 3)
 succeed "${text[@]}"
 cp "$log/out" text

@@ -78,10 +78,10 @@ class CostsTest(unittest.TestCase):
     def setUpClass(cls):
         cls.programs = programs.Programs(*sys.argv[1:3])
 
-    def artifact(self, attention, sizes):
+    def artifact(self, attention, sizes, *flags):
         source = pathlib.Path(self.programs.path(f"{attention}.mlir"))
         source.write_text(MODEL.format(attention=attention, sizes=sizes))
-        return self.programs.compile(source, "--entries=decode")
+        return self.programs.compile(source, *(flags or ["--entries=decode"]))
 
     def info(self, artifact, *flags):
         return subprocess.check_output([self.programs.t6, "info", artifact, "--dispatches", f"--length={KEYS}", *flags],
@@ -97,6 +97,15 @@ class CostsTest(unittest.TestCase):
         self.assertEqual(stated, list(decode()))
         for (_, read, written, flops), dispatch in zip(decode(), entry["dispatches"]):
             self.assertAlmostEqual(dispatch["intensity"], flops / (read + written))
+
+    def test_appends(self):
+        """Keys and values, 8 numbers of each of six tokens in two rows, in one piece and in pages."""
+        for page, (dtype, size) in itertools.product((0, 16), (("f32", 4), ("bf16", 2))):
+            entry = self.entry(self.artifact("mha", "H = 2, D = 4", "--entries=prefill", "--batch=2", "--max-length=32",
+                                             f"--page-tokens={page}", f"--dtype={dtype}"))
+            appends = [d for d in entry["dispatches"] if d["label"] == "layer.0/cache_append"]
+            self.assertEqual([(d["bytes_read"], d["bytes_written"], d["flops"]) for d in appends],
+                             [(2 * 6 * 8 * 4, 2 * 6 * 8 * size, 0)] * 2, f"{dtype} in pages of {page}")
 
     def test_totals(self):
         entry = self.entry(self.artifact("mha", "H = 2, D = 4"))

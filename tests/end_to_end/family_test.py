@@ -6,6 +6,7 @@ different lengths. What `t6 info` says of the cache must be what the table in th
 usage: family_test.py <tpa-opt> <t6> <session> <part>, one of CASES, linear, linear_rows, long, pages, special_cases or trees
 """
 
+import itertools
 import json
 import pathlib
 import re
@@ -344,13 +345,40 @@ class Family(unittest.TestCase):
                     expected = attention_reference.forward("tpa_kv_shift", s, 2, weights, tokens)
                     self.check_steps(session, tokens, lengths, 4, chunk, expected)
 
-    def check_trees(self, variant, s, nodes, lengths, *flags):
-        """Trees of guesses behind contexts of different lengths: each node is the end of its path from the root."""
+    def poisonous(self, weights):
+        """The weights with a last token whose factors, and so logits, are NaN; its row of the head is a number."""
+        return {**weights, "lm_head.weight": weights["transformer.wte.weight"],
+                "transformer.wte.weight": np.where(np.arange(VOCAB)[:, None] == VOCAB - 1, np.float32("nan"),
+                                                   weights["transformer.wte.weight"])}
+
+    def poison(self, session, table, pages, page, chunk):
+        """Fills all pages, through every row, with the last token."""
+        batch = len(table)
+        for number, at in itertools.product(range(pages), range(0, page, chunk)):
+            n = min(chunk, page - at)
+            logits = session.run("prefill", tokens=np.full((batch, n), VOCAB - 1), positions=[at] * batch,
+                                 last=[n - 1] * batch, pages=np.full_like(table, number))
+            self.assertTrue(np.isnan(logits).all())
+
+    def scattered(self, rng, lengths, slots, page):
+        """A table of pages in no order, taken in turn. What no row owns is the last page."""
+        spare = len(lengths) * slots
+        order = iter(rng.permutation(spare))
+        table = np.full((len(lengths), slots), spare, np.int32)
+        for slot, (row, length) in itertools.product(range(slots), enumerate(lengths)):
+            if slot * page < length:
+                table[row, slot] = next(order)
+        return table
+
+    def check_trees(self, variant, s, nodes, lengths, *flags, page=0):
+        """Trees of guesses behind contexts of different lengths: each node is the end of its path from the root.
+
+        With a page, the cache is in scattered pages that were full of NaN."""
         batch = len(lengths)
         rng = np.random.default_rng(seed_of(variant, s, nodes))
         weights = random_weights(variant, s, 2, rng)
-        context = rng.integers(0, VOCAB, (batch, max(lengths))).astype(np.int32)
-        guesses = rng.integers(0, VOCAB, (batch, nodes)).astype(np.int32)
+        context = rng.integers(0, VOCAB - 1, (batch, max(lengths))).astype(np.int32)
+        guesses = rng.integers(0, VOCAB - 1, (batch, nodes)).astype(np.int32)
         # One row a chain, one a star, the others anything.
         parents = [[rng.integers(-1, i) if i else -1 for i in range(nodes)] for _ in range(batch)]
         parents[0] = list(range(-1, nodes - 1))
@@ -366,14 +394,20 @@ class Family(unittest.TestCase):
                 ancestors[r, i] = sum(1 << k for k in path)
                 whole = np.concatenate([context[r, :length], guesses[r, path]])[None]
                 expected[r, i] = attention_reference.forward(variant, s, 2, weights, whole)[0, -1]
-        artifact = self.compile(f"{variant}_tree_{nodes}", variant, s, 2, max(lengths) + nodes, f"--batch={batch}",
-                                f"--prefill-chunk={max(lengths)}", f"--verify-tokens={nodes}", "--strip", *flags)
-        with self.open(artifact, weights) as session:
-            session.run("prefill", tokens=context, positions=[0] * batch, last=[length - 1 for length in lengths])
+        most = max(lengths) + nodes
+        artifact = self.compile(f"{variant}_tree_{nodes}_{page}", variant, s, 2, most, f"--batch={batch}",
+                                f"--prefill-chunk={max(lengths)}", f"--verify-tokens={nodes}", "--strip",
+                                f"--page-tokens={page}", *flags, tied=not page)
+        pages = {"pages": self.scattered(rng, [length + nodes for length in lengths], -(-most // page), page)} if page else {}
+        with self.open(artifact, self.poisonous(weights) if page else weights) as session:
+            if page:
+                self.poison(session, pages["pages"], pages["pages"].size + 1, page, max(lengths))
+            session.run("prefill", tokens=context, positions=[0] * batch, last=[length - 1 for length in lengths],
+                        **pages)
             # Twice: guesses that were verified leave no trace.
             for _ in range(2):
                 logits = session.run("verify", tokens=guesses, positions=lengths, token_positions=positions,
-                                     ancestors=ancestors)
+                                     ancestors=ancestors, **pages)
                 self.agrees(logits, expected, f"{variant}: {nodes} nodes")
 
     def test_trees(self):
@@ -383,38 +417,33 @@ class Family(unittest.TestCase):
         self.check_trees("gqa", {"G": 2, "J": 3, "D": 16, "C": 48}, 1, [33, 17])
         self.check_trees("mla", {"H": 5, "D": 24, "P": 8, "E": 16, "L": 12, "L_Q": 20, "C": 40}, 7, [40, 1, 17])
 
-    def check_pages(self, variant, s, lengths, decoded, page, same_bits, *flags, poisoned=True):
-        """A cache in scattered pages against one piece a row. Poisoned: all pages are full of NaN at first."""
+    def test_paged_trees(self):
+        product = sizes(5, 24, (4, 3, 1), 72)
+        self.check_trees("tpa", product, 11, [64, 7, 1], page=16)
+        # The guesses cross pages, and reach the end of one.
+        self.check_trees("tpa", sizes(47, 64, (6, 2, 2), 96), 4, [126, 60, 1], page=64)
+        # Einsums read as far as the longest row, also where the padding of others has not been.
+        self.check_trees("tpa", product, 11, [126, 60, 1], "--fuse=off", page=64)
+        self.check_trees("mla", {"H": 5, "D": 24, "P": 8, "E": 16, "L": 12, "L_Q": 20, "C": 40}, 7, [40, 1, 17], page=32)
+
+    def check_pages(self, variant, s, lengths, decoded, page, same_bits, *flags):
+        """A cache in scattered pages, full of NaN at first, against one piece a row."""
         batch, chunk, layers = len(lengths), 7, 2
         rng = np.random.default_rng(seed_of(variant, s, page))
         weights = random_weights(variant, s, layers, rng)
-        poison = VOCAB - 1
-        tokens = rng.integers(0, poison, (batch, max(lengths))).astype(np.int32)
+        tokens = rng.integers(0, VOCAB - 1, (batch, max(lengths))).astype(np.int32)
         expected = attention_reference.forward(variant, s, layers, weights, tokens)
-        weights["lm_head.weight"] = weights["transformer.wte.weight"].copy()
-        weights["transformer.wte.weight"][poison] = np.nan
+        weights = self.poisonous(weights)
         most = max(lengths) + chunk
         flags = (f"--batch={batch}", f"--prefill-chunk={chunk}", "--entries=prefill,decode", "--strip", *flags)
-        whole = self.compile(f"{variant}_whole", variant, s, layers, most, *flags, tied=False)
+        whole = self.compile(f"{variant}_whole", variant, s, layers, most, "--page-tokens=0", *flags, tied=False)
         paged = self.compile(f"{variant}_{page}", variant, s, layers, most, f"--page-tokens={page}", *flags,
                              tied=False)
         with self.open(whole, weights) as session:
             reference = self.check_steps(session, tokens, lengths, decoded, chunk, expected)
-        slots = -(-most // page)
-        spare = batch * slots
-        order = iter(rng.permutation(spare))
-        table = np.full((batch, slots), spare, np.int32)
-        for slot in range(slots):
-            for row, length in enumerate(lengths):
-                if slot * page < length:
-                    table[row, slot] = next(order)
+        table = self.scattered(rng, lengths, -(-most // page), page)
         with self.open(paged, weights) as session:
-            for number in range(spare + 1 if poisoned else 0):
-                for at in range(0, page, chunk):
-                    n = min(chunk, page - at)
-                    logits = session.run("prefill", tokens=np.full((batch, n), poison), positions=[at] * batch,
-                                         last=[n - 1] * batch, pages=np.full_like(table, number))
-                    self.assertTrue(np.isnan(logits).all())
+            self.poison(session, table, table.size + 1, page, chunk)
             steps = self.check_steps(session, tokens, lengths, decoded, chunk, expected, pages=table)
         # Who gives no table has the pages in order.
         with self.open(paged, weights) as session:
@@ -435,8 +464,8 @@ class Family(unittest.TestCase):
                 self.check_pages("tpa_window", sizes(5, 24, (3, 2, 2), 56), [150, 64, 1], 20, page, False)
         self.check_pages("mla", {"H": 5, "D": 24, "P": 8, "E": 16, "L": 12, "L_Q": 20, "C": 40}, [64, 1, 81], 9, 16, False)
         self.check_pages("gqa", {"G": 2, "J": 3, "D": 16, "C": 48}, [65, 17, 1], 6, 32, True)
-        # Einsums read all rows up to the longest, and weigh by zero what is not there: it must be a number.
-        self.check_pages("tpa", product, [70, 1, 33], 11, 16, True, "--fuse=off", poisoned=False)
+        # Einsums read all rows up to the longest, and weigh by zero what is not there.
+        self.check_pages("tpa", product, [70, 1, 33], 11, 16, True, "--fuse=off")
 
     def check_special_case(self, direct, s, groups):
         """Heads as tensor products whose head factors are constant: head h reads the group that it is in."""
@@ -498,6 +527,6 @@ if __name__ == "__main__":
     tpa_opt, t6, Family.session_program, Family.part = sys.argv[1:]
     Family.programs = programs.Programs(tpa_opt, t6)
     tests = {"linear": ["linear"], "linear_rows": ["linear_rows", "linear_trees"], "long": ["long", "unfused"], "pages": ["pages"],
-             "special_cases": ["special_cases", "table"], "trees": ["trees"], "shifts": ["cases", "reuse"]}
+             "special_cases": ["special_cases", "table"], "trees": ["trees", "paged_trees"], "shifts": ["cases", "reuse"]}
     chosen = tests.get(Family.part, ["cases"])
     unittest.main(argv=[sys.argv[0], *(f"Family.test_{test}" for test in chosen)], verbosity=2)

@@ -71,6 +71,14 @@ bool hasIntegers(const Json &parameters) {
       [](const Json &parameter) { return parameter["dtype"] == "i8"; });
 }
 
+std::string pagesText(const Json &cache) {
+  if (cache["pages"].get<int64_t>() == 0)
+    return "";
+  return ": " + text(cache["pages"]) + " pages of " +
+         text(cache["page_tokens"]) + " tokens, " + text(cache["tokens"]) +
+         " for all rows";
+}
+
 void InfoCommand::printModel(const Json &info) const {
   const Json &about = info["model"];
   const Json &options = info["options"];
@@ -91,16 +99,13 @@ void InfoCommand::printModel(const Json &info) const {
       {"limits", "batch " + text(options["batch"]) + ", maximum length " +
                      text(options["max_length"]) + ", prefill chunk " +
                      text(options["prefill_chunk"])},
-      {"cache",
-       bytesText(number(about["cache_bytes_per_token"])) +
-           " a token and row, " +
-           (number(about["state_bytes"]) > 0
-                ? bytesText(number(about["state_bytes"])) + " a row, "
-                : "") +
-           bytesText(number(info["buffers"]["state"]["bytes"])) + " in all" +
-           (number(options["page_tokens"]) > 0
-                ? ", in pages of " + text(options["page_tokens"]) + " tokens"
-                : "")},
+      {"cache", bytesText(number(about["cache_bytes_per_token"])) +
+                    " a token and row, " +
+                    (number(about["state_bytes"]) > 0
+                         ? bytesText(number(about["state_bytes"])) + " a row, "
+                         : "") +
+                    bytesText(number(info["cache"]["bytes"])) + " in all" +
+                    pagesText(info["cache"])},
       {"reference", info["has_reference"].get<bool>()
                         ? "yes: t6 check can be run"
                         : "none"}};

@@ -21,7 +21,8 @@ public:
     model.declare(options);
     options.add("--entry", entry, "Entry to run (t6 info lists them)");
     options.add("--inputs", inputs,
-                "Safetensors file with one tensor for each input");
+                "Safetensors file with one tensor for each input; without "
+                "`pages`, each row has pages of its own, in order");
     options.add("--outputs", outputs, "Safetensors file to write");
     for (const char *name : {"entry", "inputs", "outputs"})
       options.require(name);

@@ -55,7 +55,13 @@ static cl::opt<int64_t> verifyTokens(
     cl::init(0), cl::cat(category));
 static cl::opt<int64_t> pageTokens(
     "page-tokens",
-    cl::desc("Tokens of a page of the cache (default: each row in one piece)"),
+    cl::desc("Tokens of a page of the cache (default: 64). Where a row has no "
+             "more than a page, or with 0, it is in one piece"),
+    cl::init(64), cl::cat(category));
+static cl::opt<int64_t> cacheTokens(
+    "cache-tokens",
+    cl::desc("Tokens that the cache's pages hold for all rows together "
+             "(default: every row at its longest)"),
     cl::init(0), cl::cat(category));
 static cl::opt<std::string> linearState(
     "linear-state",
@@ -216,6 +222,18 @@ static LogicalResult checkOptions() {
          " is not supported. HINT: use auto, on or off");
     return failure();
   }
+  if (cacheTokens < 0) {
+    fail("--cache-tokens=" + llvm::Twine(cacheTokens) +
+         " is negative. HINT: leave it out for a cache of every row at its "
+         "longest");
+    return failure();
+  }
+  if (cacheTokens > 0 && pageTokens == 0) {
+    fail("--cache-tokens=" + llvm::Twine(cacheTokens) +
+         " needs pages: with --page-tokens=0 each row is in one piece. HINT: "
+         "leave one of the two out");
+    return failure();
+  }
   if (llvm::is_contained(entries, "verify") && verifyTokens == 0) {
     fail("--entries=verify needs the number of tokens. HINT: add "
          "--verify-tokens=8");
@@ -226,11 +244,22 @@ static LogicalResult checkOptions() {
 
 /// Refuses options of a compilation where none was asked for.
 static LogicalResult checkNothingIgnored() {
-  const cl::Option *options[] = {
-      &target,       &cpuName,      &batch,       &maxLength,
-      &prefillChunk, &verifyTokens, &pageTokens,  &linearState,
-      &dtype,        &weights,      &compileFrom, std::addressof(entries),
-      &fuse,         &checkKernels, &strip};
+  const cl::Option *options[] = {&target,
+                                 &cpuName,
+                                 &batch,
+                                 &maxLength,
+                                 &prefillChunk,
+                                 &verifyTokens,
+                                 &pageTokens,
+                                 &cacheTokens,
+                                 &linearState,
+                                 &dtype,
+                                 &weights,
+                                 &compileFrom,
+                                 std::addressof(entries),
+                                 &fuse,
+                                 &checkKernels,
+                                 &strip};
   for (const cl::Option *option : options)
     if (option->getNumOccurrences() > 0) {
       fail("--" + option->ArgStr +
@@ -279,12 +308,19 @@ parseCompilation(StringRef output) {
     fail(error);
     return failure();
   }
-  compilation.options = {batch,        maxLength,
-                         prefillChunk, verifyTokens,
-                         pageTokens,   linearState,
-                         dtype,        weights == "int8" ? "int8" : "",
-                         entries,      fuse == Switch::On,
-                         checkKernels, *cpu};
+  compilation.options = {batch,
+                         maxLength,
+                         prefillChunk,
+                         verifyTokens,
+                         pageTokens,
+                         cacheTokens,
+                         linearState,
+                         dtype,
+                         weights == "int8" ? "int8" : "",
+                         entries,
+                         fuse == Switch::On,
+                         checkKernels,
+                         *cpu};
   return std::optional<Compilation>(compilation);
 }
 

@@ -149,6 +149,25 @@ func.func @paged_read(%pool: tensor<9x16x8xbf16>, %m: index, %table: tensor<3x4x
   return %y : tensor<3x?x8xbf16>
 }
 
+// Where an append says how long rows are, what lies beyond them on their pages is zero.
+// CHECK-LABEL: @paged_read_of_append
+// CHECK-SAME: %{{.*}}: tensor<9x16x8xbf16>, %[[X:.*]]: tensor<3x?x8xbf16>, %[[POS:.*]]: tensor<3xi32>, %{{.*}}: index
+// CHECK: %[[ADDED:.*]] = tensor.dim %[[X]]
+// CHECK: linalg.generic
+// CHECK: %[[ROW:.*]] = linalg.index 0
+// CHECK: %[[KEY:.*]] = linalg.index 1
+// CHECK: %[[VALUE:.*]] = tensor.extract %{{.*}} : tensor<9x16x8xbf16>
+// CHECK: %[[START:.*]] = tensor.extract %[[POS]][%[[ROW]]]
+// CHECK: %[[FIRST:.*]] = arith.index_cast %[[START]]
+// CHECK: %[[END:.*]] = arith.addi %[[FIRST]], %[[ADDED]]
+// CHECK: %[[IN:.*]] = arith.cmpi ult, %[[KEY]], %[[END]]
+// CHECK: arith.select %[[IN]], %[[VALUE]], %{{.*}} : bf16
+func.func @paged_read_of_append(%pool: tensor<9x16x8xbf16>, %x: tensor<3x?x8xbf16>, %pos: tensor<3xi32>, %m: index, %table: tensor<3x4xi32>) -> tensor<3x?x8xbf16> {
+  %new = t6.cache_append %pool, %x at %pos pages %table : tensor<9x16x8xbf16>, tensor<3x?x8xbf16>, tensor<3xi32>, tensor<3x4xi32>
+  %y = t6.cache_read %new[%m] pages %table : tensor<9x16x8xbf16>, tensor<3x4xi32>
+  return %y : tensor<3x?x8xbf16>
+}
+
 // Each token goes to the page of its own position: a run may cross pages.
 // CHECK-LABEL: @paged_append
 // CHECK-SAME: %[[POOL:.*]]: tensor<9x16x8xbf16>, %[[X:.*]]: tensor<3x?x8xf32>, %[[POS:.*]]: tensor<3xi32>, %[[TABLE:.*]]: tensor<3x4xi32>

@@ -151,15 +151,15 @@ func.func private @append(%x: tensor<8xf32>, %cache: tensor<16xf32>) -> tensor<1
 // CODE: %[[Y:.*]] = exec.binding 1
 // CODE: %[[Z:.*]] = exec.binding 2
 // CODE: %[[CACHE:.*]] = exec.binding 3
-// CODE: vector.maskedload %[[X]]
+// CODE: vector.load %[[X]]
 // CODE: arith.negf
-// CODE: vector.maskedstore %[[Y]]
-// CODE: vector.maskedload %[[Y]]
+// CODE: vector.store %{{.*}}, %[[Y]]
+// CODE: vector.load %[[Y]]
 // CODE: arith.negf
-// CODE: vector.maskedstore %[[Z]]
+// CODE: vector.store %{{.*}}, %[[Z]]
 // CODE: %[[PART:.*]] = memref.subview %[[CACHE]][4] [8] [1]
-// CODE: vector.maskedload %[[Z]]
-// CODE: vector.maskedstore {{.*}}%[[PART]]
+// CODE: vector.load %[[Z]]
+// CODE: vector.store %{{.*}}, %[[PART]]
 // CODE: return
 exec.buffer input @x : tensor<8xf32>
 exec.buffer output @a : tensor<8xf32>

@@ -8,6 +8,20 @@
 // PAGE: t6_nano.mlir:2:1: error: 't6.model' op cannot be compiled for pages of 48 tokens: a page has a power of two of them, 16 or more
 // SMALL: t6_nano.mlir:2:1: error: 't6.model' op cannot be compiled for pages of 8 tokens
 
+// RUN: not tpa-opt %{ready} --t6-build-entries=cache-tokens=-1 2>&1 | FileCheck %s --check-prefix=NEGATIVE
+// RUN: not tpa-opt %{ready} --t6-build-entries=cache-tokens=63 2>&1 | FileCheck %s --check-prefix=LESS
+// RUN: not tpa-opt %{ready} --t6-build-entries=cache-tokens=257 2>&1 | FileCheck %s --check-prefix=MORE
+// RUN: not tpa-opt %{ready} --t6-build-entries="cache-tokens=128 page-tokens=0" 2>&1 | FileCheck %s --check-prefix=PIECE
+// RUN: not tpa-opt %{ready} --t6-build-entries="cache-tokens=64 max-length=64" 2>&1 | FileCheck %s --check-prefix=SHORT
+// RUN: not tpa-opt %{ready} --t6-build-entries="max-length=1099511627776" 2>&1 | FileCheck %s --check-prefix=PAGES
+// RUN: not tpa-opt %models/t6_nano.mlir --t6-instantiate-model=batch=1073741824 --t6-build-entries="max-length=1099511627776 cache-tokens=1099511627776" 2>&1 | FileCheck %s --check-prefix=PAGES
+// NEGATIVE: t6_nano.mlir:2:1: error: 't6.model' op cannot be compiled for a cache of -1 tokens: a number of tokens is not negative
+// LESS: cannot be compiled for a cache of 63 tokens: a page has 64
+// MORE: cannot be compiled for a cache of 257 tokens: all rows at their longest take 256
+// PIECE: cannot be compiled for a cache of 128 tokens: each row is in one piece, of 256 tokens, and pages alone can be shared
+// SHORT: cannot be compiled for a cache of 64 tokens: each row is in one piece, of 64 tokens
+// PAGES: cannot be compiled for a cache of more than 2147483646 pages
+
 // ENTRY: t6_nano.mlir:2:1: error: 't6.model' op has no entry 'train': there are prefill, decode, verify and loss
 // RUN: not tpa-opt %{ready} --t6-build-entries=entries=verify 2>&1 | FileCheck %s --check-prefix=TOKENS
 // RUN: not tpa-opt %{ready} --t6-build-entries=verify-tokens=65 2>&1 | FileCheck %s --check-prefix=MANY

@@ -112,9 +112,8 @@
 // MEMORY-NOT: exec.view @decode.arena {{.*}} : memref<3x4x2xf32>
 // MEMORY: %[[S0:.*]] = exec.view @state.0.0 at 0 : memref<3x4x2xf32>
 // MEMORY-NEXT: %[[S1:.*]] = exec.view @state.0.1 at 0 : memref<3x3x2xf32>
-// MEMORY-NEXT: exec.dispatch @{{.*}} reads({{[^)]*}}) writes(%[[S0]], %[[S1]] :
-// MEMORY: exec.dispatch @{{.*}} reads({{.*}}, %[[S1]] : {{[^)]*}}) writes(%{{[^,]*}} : memref<3x1x2xf32>)
-// MEMORY: exec.dispatch @{{.*}} reads({{.*}}, %[[S0]], {{[^)]*}}) writes(%{{[^,]*}} : memref<3x1x2xf32>)
+// MEMORY-NEXT: exec.dispatch @{{.*}} writes({{[^)]*}}%[[S0]], %[[S1]] :
+// MEMORY: exec.dispatch @{{.*}} reads({{[^)]*}}%[[S1]], {{[^)]*}}%[[S0]],
 // MEMORY-NOT: exec.view @decode.arena {{.*}} : memref<3x4x2xf32>
 t6.model @linear uses @two_terms {
   vocab = 50, layers = 2, width = 8, ffn = 32, context_length = 64, sizes = {E = 4, A = 3, V = 2}}
