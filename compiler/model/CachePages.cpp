@@ -26,6 +26,8 @@ LogicalResult EntryBuilder::planPages() {
   if (options.maxLength <= options.pageTokens)
     options.pageTokens = 0;
   if (!isPaged()) {
+    if (options.cacheTokens > 0 && state)
+      return refuse() << "a state stands for all tokens, and none is cached";
     if (options.cacheTokens > 0)
       return refuse() << "each row is in one piece, of " << options.maxLength
                       << " tokens, and pages alone can be shared";

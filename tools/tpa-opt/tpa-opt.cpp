@@ -328,9 +328,40 @@ parseCompilation(StringRef output) {
 constexpr StringRef badValue = "a flag has no valid value";
 constexpr StringRef seeHelp = "tpa-opt --help lists all flags";
 
+/// Refuses a long flag that there is none of, by the one with the nearest name.
+/// LLVM takes some for groups of short ones first, and means the short one.
+static LogicalResult checkFlagNames(int argc, char **argv) {
+  const auto &known = cl::getRegisteredOptions();
+  for (StringRef argument : ArrayRef(argv, argc).drop_front()) {
+    if (argument == "--")
+      break;
+    if (!argument.starts_with("--"))
+      continue;
+    auto [name, value] = argument.drop_front(2).split('=');
+    if (known.contains(name))
+      continue;
+    std::string nearest;
+    unsigned best = std::numeric_limits<unsigned>::max();
+    for (const auto &entry : known)
+      if (unsigned distance = name.edit_distance(entry.first);
+          distance < best ||
+          (distance == best && entry.first < StringRef(nearest))) {
+        best = distance;
+        nearest = entry.first.str();
+      }
+    std::string rest = argument.contains('=') ? "=" + value.str() : "";
+    fail("Unknown command line argument '" + argument +
+         "'. HINT: did you mean --" + nearest + rest + "? " + seeHelp);
+    return failure();
+  }
+  return success();
+}
+
 /// Parses the command line; where LLVM would exit with 1, the result is
 /// failure.
 static LogicalResult parseFlags(int argc, char **argv, StringRef help) {
+  if (failed(checkFlagNames(argc, argv)))
+    return failure();
   std::string text;
   llvm::raw_string_ostream errors(text);
   if (cl::ParseCommandLineOptions(argc, argv, help, &errors))

@@ -45,6 +45,7 @@ private:
 
   mlir::LogicalResult findCombiner();
   mlir::Value constant(int64_t value);
+  mlir::Value wholeSteps(mlir::Value from, mlir::Value to, int64_t step);
   void loop(mlir::Value from, mlir::Value to, int64_t step,
             llvm::function_ref<void(mlir::Value)> body);
   void emitParallel(unsigned position);

@@ -7,6 +7,9 @@
 // RUN: tpa-opt %S/../../../models/t6_nano.mlir --compile-to=entries %{remarks} | FileCheck %s --check-prefix=NANO --allow-empty
 // RUN: not tpa-opt %S/../../../models/t6_nano.mlir --compile-to=entries --linear-state=on 2>&1 | FileCheck %s --check-prefix=ASKED
 // RUN: not tpa-opt %S/../../../models/t6_nano.mlir --t6-instantiate-model --t6-build-entries=linear-state=maybe 2>&1 | FileCheck %s --check-prefix=MAYBE
+// RUN: not tpa-opt %s --split-input-file --t6-build-entries="entries=loss linear-state=on max-length=64 page-tokens=16 cache-tokens=32" 2>&1 | FileCheck %s --check-prefix=POOL
+
+// POOL: error: 't6.model' op cannot be compiled for a cache of 32 tokens: a state stands for all tokens, and none is cached
 
 // Nobody asked.
 // NANO-NOT: linear-state

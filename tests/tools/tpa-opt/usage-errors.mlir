@@ -3,6 +3,8 @@
 // DEFINE: %{run} = bash -c 'tpa-opt "$@"; exit $(( $? != 2 ))' -- %s %{flags} 2>&1
 // REDEFINE: %{flags} = --batc=3
 // RUN: %{run} | FileCheck %s --check-prefix=UNKNOWN
+// REDEFINE: %{flags} = --page-token=64
+// RUN: %{run} | FileCheck %s --check-prefix=PREFIX
 // REDEFINE: %{flags} = another.mlir
 // RUN: %{run} | FileCheck %s --check-prefix=SURPLUS
 // REDEFINE: %{flags} = --batch=many
@@ -23,6 +25,10 @@
 // UNKNOWN-NOT: error:
 // UNKNOWN: tpa-opt: error: Unknown command line argument '--batc=3'. HINT: did you mean --batch=3? tpa-opt --help lists all flags
 // UNKNOWN-NOT: {{.}}
+// Its first letter is a flag of its own.
+// PREFIX-NOT: {{.}}
+// PREFIX: tpa-opt: error: Unknown command line argument '--page-token=64'. HINT: did you mean --page-tokens=64? tpa-opt --help lists all flags
+// PREFIX-NOT: {{.}}
 // SURPLUS: tpa-opt: error: Too many positional arguments specified. HINT: tpa-opt --help lists all flags
 // SURPLUS-NOT: {{.}}
 // VALUE-NOT: error:
