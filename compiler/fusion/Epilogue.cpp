@@ -69,9 +69,8 @@ static int64_t readsOfEach(linalg::GenericOp op, OpOperand *operand) {
 /// Whether a map that follows `first` may follow `second` as well, so that each
 /// step of one nest of loops makes a point of both: what stands against it.
 static StringRef twinObstacle(linalg::GenericOp first, linalg::GenericOp second,
-                              AffineMap firstRead, AffineMap secondRead) {
-  // As many rows as make packing one product at a time the better form.
-  constexpr int64_t manyRows = 16;
+                              AffineMap firstRead, AffineMap secondRead,
+                              int64_t manyRows) {
   const StringRef others = "the map follows other work already";
   auto mapsOf = [](linalg::GenericOp op) { return op.getIndexingMapsArray(); };
   if (first.getIteratorTypesArray() != second.getIteratorTypesArray() ||
@@ -87,12 +86,15 @@ static StringRef twinObstacle(linalg::GenericOp first, linalg::GenericOp second,
     }
     int64_t reads = readsOfEach(first, left);
     if (ShapedType::isDynamic(reads) || reads >= manyRows)
-      return "the map follows other work already, and there are many rows";
+      return manyRows > 0 ? "the map follows other work already, and there are "
+                            "many rows"
+                          : others;
   }
   return isShared ? StringRef() : others;
 }
 
-SmallVector<linalg::GenericOp> tpa::epilogueRoots(Operation *op) {
+SmallVector<linalg::GenericOp> tpa::epilogueRoots(Operation *op,
+                                                  int64_t manyRows) {
   if (!isPointwise(op))
     return {};
   auto consumer = cast<linalg::GenericOp>(op);
@@ -105,7 +107,7 @@ SmallVector<linalg::GenericOp> tpa::epilogueRoots(Operation *op) {
     AffineMap read = consumer.getMatchingIndexingMap(operand);
     StringRef why = epilogueObstacle(root, consumer, operand);
     if (why.empty() && !chosen.empty())
-      why = twinObstacle(chosen.front(), root, firstRead, read);
+      why = twinObstacle(chosen.front(), root, firstRead, read, manyRows);
     auto options = remark::RemarkOpts::name("epilogue").category("tpa");
     if (why.empty()) {
       if (chosen.empty())

@@ -23,8 +23,10 @@ std::string labelOf(mlir::Operation *op);
 
 /// The contraction or reduction whose result `op` alone maps, point by point:
 /// none, one, or two that run through the same loops and share an operand, as
-/// the gate and the up projection of a SwiGLU.
-llvm::SmallVector<mlir::linalg::GenericOp> epilogueRoots(mlir::Operation *op);
+/// the gate and the up projection of a SwiGLU. These two read what they do not
+/// share less than `manyRows` times a value.
+llvm::SmallVector<mlir::linalg::GenericOp> epilogueRoots(mlir::Operation *op,
+                                                         int64_t manyRows);
 
 } // namespace tpa
 

@@ -401,7 +401,7 @@ struct FormDispatches : tpa::impl::FormDispatchesBase<FormDispatches> {
               op))
         continue;
       groups.emplace_back();
-      for (Operation *root : epilogueRoots(&op))
+      for (Operation *root : epilogueRoots(&op, twinRows))
         if (joined.insert(root).second)
           groups.back().push_back(root);
       numEpilogues += !groups.back().empty();

@@ -66,9 +66,9 @@ def FormDispatches : Pass<"exec-form-dispatches", "mlir::ModuleOp"> {
     Every contraction, reduction or pointwise map becomes a kernel together with
     the views, constants and fills that it reads, and, after a contraction or
     reduction, the pointwise map that alone uses its result (the epilogue). A map
-    may follow several contractions that share an operand and run through the same
-    loops, where each value of the others is read fewer than 16 times, as that of a
-    SwiGLU for one token. Equal kernels are one function. Each dispatch states its
+    may follow two contractions that share an operand and run through the same
+    loops, where each value of the others is read less than `twin-rows` times, as
+    that of a SwiGLU for one token. Equal kernels are one function. Each dispatch states its
     bytes and operations.
 
     Dynamic sizes must come from the scalars of the entry: of a function's
@@ -77,6 +77,10 @@ def FormDispatches : Pass<"exec-form-dispatches", "mlir::ModuleOp"> {
 
     Example: tests/compiler/fusion/form-dispatches.mlir
   }];
+  let options = [
+    Option<"twinRows", "twin-rows", "int64_t", "0",
+           "Rows from which on a map follows one of two contractions alone; 0: always, as "
+           "two streams of memory in turns are slower than one after the other">];
   let statistics = [
     Statistic<"numDispatches", "dispatches", "Dispatches formed">,
     Statistic<"numKernels", "kernels", "Different kernels">,

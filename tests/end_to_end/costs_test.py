@@ -46,9 +46,10 @@ WORK = [
     ("layer.0/contraction", 32 + 256 + 32, 32, 64 * 2 + 8),
     ("layer.0/rms_norm", 32, 4, 16),
     ("layer.0/rms_norm", 36, 32, 32),
-    # Feed-forward of width 3: both halves, and x / (1 + exp(-x)) of one times the other (sign, exponential, sum,
-    # quotient and two products); down with the residual.
-    ("layer.0/linear", 32 + 2 * 96, 12, 2 * 24 * 2 + 3 * 6),
+    # Feed-forward of width 3: one half; the other, and x / (1 + exp(-x)) times it (sign, exponential, sum, quotient and
+    # two products); down with the residual.
+    ("layer.0/linear", 32 + 96, 12, 24 * 2),
+    ("layer.0/linear", 32 + 96 + 12, 12, 24 * 2 + 3 * 6),
     ("layer.0/linear", 12 + 96 + 32, 32, 24 * 2 + 8),
     ("rms_norm", 32, 4, 16),
     ("rms_norm", 36, 32, 32),
@@ -59,7 +60,7 @@ DISPATCHES = [
     ("embedding", 1),
     ("layer.0/rms_norm+contraction+rope+cache_append", 7),
     ("layer.0/attention", 1),
-    ("layer.0/merge+contraction+rms_norm+linear", 8),
+    ("layer.0/merge+contraction+rms_norm+linear", 9),
     ("rms_norm+contraction", 3),
 ]
 

@@ -1,6 +1,7 @@
 // What may follow a contraction or reduction in its kernel, and what may not.
-// RUN: tpa-opt %s --exec-form-dispatches | FileCheck %s
-// RUN: tpa-opt %s --exec-form-dispatches --remarks-filter=tpa --remark-format=emitRemark 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
+// RUN: tpa-opt %s --exec-form-dispatches=twin-rows=16 | FileCheck %s
+// RUN: tpa-opt %s --exec-form-dispatches | FileCheck %s --check-prefix=ALONE
+// RUN: tpa-opt %s --exec-form-dispatches=twin-rows=16 --remarks-filter=tpa --remark-format=emitRemark 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
 
 #id = affine_map<(d0, d1) -> (d0, d1)>
 #swap = affine_map<(d0, d1) -> (d1, d0)>
@@ -126,6 +127,12 @@ func.func private @append(%cache: tensor<2x64x8xf32>, %x: tensor<2x4x8xf32>, %po
 // CHECK-SAME: read = () -> (224), write = () -> (12), flops = () -> (99)
 // CHECK-NOT: exec.dispatch
 // CHECK: return %[[Y]]
+// Unless asked for, it follows one of them.
+// ALONE-LABEL: func.func private @twins
+// ALONE: exec.dispatch
+// ALONE: exec.dispatch
+// ALONE-NOT: exec.dispatch
+// ALONE: return
 // REMARK: :[[#@LINE+18]]:{{.*}} [Passed] epilogue {{.*}} work=gate
 // REMARK: :[[#@LINE+17]]:{{.*}} [Passed] epilogue {{.*}} work=up
 func.func private @twins(%x: tensor<1x8xf32>, %g: tensor<3x8xf32>, %u: tensor<3x8xf32>) -> tensor<1x3xf32> {
