@@ -92,8 +92,6 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::fork(int64_t count, RangeFn run, void *context) {
   int64_t chunks = std::min(count, kChunksPerThread * threads());
-  chunkSize = (count - 1) / chunks + 1;
-  chunks = (count - 1) / chunkSize + 1;
   chunkCount = chunks;
   function = run;
   argument = context;
@@ -125,8 +123,9 @@ void ThreadPool::runChunks(uint64_t ticket) {
       continue;
     // The claimed chunk keeps the job alive, so its description is stable here.
     int64_t chunk = chunkCount - int64_t(uint32_t(ticket));
-    int64_t begin = chunk * chunkSize;
-    function(argument, begin, std::min(total, begin + chunkSize));
+    int64_t size = total / chunkCount, longer = total % chunkCount;
+    int64_t begin = chunk * size + std::min(chunk, longer);
+    function(argument, begin, begin + size + (chunk < longer));
     ++done;
     ticket = tickets.load(std::memory_order_acquire);
   }

@@ -65,7 +65,6 @@ private:
   RangeFn function = nullptr;
   void *argument = nullptr;
   int64_t total = 0;
-  int64_t chunkSize = 1;
   int64_t chunkCount = 0;
 
   /// The job's number in the upper half and its unclaimed chunks in the lower.

@@ -209,23 +209,18 @@ int main(int argc, char **argv) {
   int64_t bytes = 0, flops = 0;
   size_t count = program.entries[entry].dispatches.size();
   std::vector<double> seconds(count, 1e30);
-  for (int i = 0; i < repetitions; ++i) {
-    double start = now();
-    status = (*executor)->run(entry, views);
-    if (!status.ok())
-      return fail(status.message());
-    best = std::min(best, now() - start);
-  }
   (*executor)->setProfiler([&](const DispatchEvent &event) {
     seconds[event.index] = std::min(seconds[event.index], event.seconds);
     bytes += event.bytesRead + event.bytesWritten;
     flops += event.flops;
   });
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < repetitions; ++i) {
     bytes = flops = 0;
+    double start = now();
     status = (*executor)->run(entry, views);
     if (!status.ok())
       return fail(status.message());
+    best = std::min(best, now() - start);
   }
   bandwidth = std::max(bandwidth, readBandwidth(pool));
   peak = std::max(peak, multiplyAddPeak(pool));
