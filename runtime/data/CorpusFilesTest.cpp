@@ -126,7 +126,8 @@ TEST_F(CorpusFilesTest, WhatIsNotACorpusIsRefused) {
   EXPECT_TRUE(isError(findCorpusFiles({tree.file("missing")}, {}).status(),
                       kNotFound, {tree.file("missing")}));
   write({"shards/a.bin", "a.txt"});
-  EXPECT_TRUE(isError(findCorpusFiles({tree.path}, {{".md", ".h"}}).status(),
+  const std::vector<std::string> suffixes = {".md", ".h"};
+  EXPECT_TRUE(isError(findCorpusFiles({tree.path}, suffixes).status(),
                       kNotFound, {tree.path, "ends in .md, .h"}));
   EXPECT_TRUE(isError(
       findCorpusFiles({tree.file("a.txt"), tree.file("shards")}, {}).status(),
