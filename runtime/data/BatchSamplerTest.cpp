@@ -19,10 +19,13 @@
 namespace t6 {
 namespace {
 
+using ::testing::AllOf;
 using testing::datasetOf;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::Gt;
 using testing::isError;
+using ::testing::Lt;
 
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
@@ -202,6 +205,22 @@ TEST(RandomWindow, ABatchIsOfOneShardAndAllAreHit) {
     EXPECT_GT(count, 215) << shard;
     EXPECT_LT(count, 385) << shard;
   }
+}
+
+TEST(RandomWindow, OffsetsDoNotDependOnTheShard) {
+  BatchSampler sampler = make(datasetOf({1008, 1008}),
+                              optionsOf(SamplerKind::kRandomWindow, 2, 8));
+  // Batches by the shard and by the halves that the two rows begin in.
+  int batches[2][2][2] = {};
+  for (int64_t number = 0; number < 800; ++number) {
+    TokenWindow first = sampler.window(number, 0);
+    TokenWindow second = sampler.window(number, 1);
+    ++batches[first.shard][first.offset >= 500][second.offset >= 500];
+  }
+  // 100 +- 5 standard deviations.
+  for (auto &ofShard : batches)
+    for (auto &ofHalf : ofShard)
+      EXPECT_THAT(ofHalf, Each(AllOf(Gt(53), Lt(147))));
 }
 
 TEST(RandomWindow, EveryLegalOffsetIsReached) {

@@ -275,12 +275,34 @@ TEST_F(TextCorpusTest, SpecialTokensAreTextUnlessAllowed) {
   EXPECT_EQ(corpus->training.tokenCount(), 1 + 3 + 1 + 3);
 }
 
-TEST_F(TextCorpusTest, VocabulariesBeyond16BitsAreHeldInThe32) {
-  std::string path = tree.write("a", "the text");
-  for (int32_t size : {257, 65536, 65537, 200000}) {
-    options.vocabSize = size;
-    EXPECT_EQ(textOf(openCorpus({path}, options)), "|the text");
+/// Gives byte b the id 70000 + b.
+class WideTokenizer : public Tokenizer {
+public:
+  WideTokenizer() : Tokenizer(table(), {}) {}
+
+private:
+  static TokenTable table() {
+    TokenTable table;
+    for (int32_t id = 0; id < 70256; ++id)
+      table.add("x");
+    return table;
   }
+  size_t encodeOrdinary(absl::string_view text, bool,
+                        std::vector<int32_t> &ids) const override {
+    for (char c : text)
+      ids.push_back(70000 + uint8_t(c));
+    return text.size();
+  }
+};
+
+TEST_F(TextCorpusTest, IdsBeyond16BitsAreKept) {
+  WideTokenizer wide;
+  options.tokenizer = &wide;
+  options.vocabSize = wide.vocabSize();
+  auto corpus = openCorpus({tree.write("a", "ABCDE")}, options);
+  ASSERT_TRUE(corpus.ok()) << corpus.status();
+  EXPECT_THAT(toVector(corpus->training.shards()[0].tokens),
+              ElementsAre(70065, 70066, 70067, 70068, 70069));
 }
 
 TEST_F(TextCorpusTest, LongTextsAreEncodedWhole) {
@@ -332,6 +354,9 @@ TEST_F(TextCorpusTest, TokensOutsideTheVocabularyAreNamed) {
   // The first in the order of the files, "x" being 120.
   EXPECT_TRUE(
       isError(open().status(), kOther, {tree.file("a"), "token 7 has id 120"}));
+  // Beyond what is encoded at a time.
+  expectRefused("long", std::string(3000000, 'a') + "x", kOther,
+                {"token 3000000 has id 120"});
 }
 
 } // namespace

@@ -31,19 +31,22 @@ TEST(TokenSpan, HoldsEitherWidth) {
 }
 
 TEST(TokenSpan, FindsTheFirstIdOutOfRange) {
-  // Longer than a block, so that the place is looked for within one.
-  std::vector<uint16_t> narrow(5000, 7);
-  std::vector<int32_t> wide(5000, 7);
-  narrow[3000] = wide[3000] = 9;
-  narrow[3001] = wide[3001] = 65535;
-  for (TokenSpan span : {TokenSpan(narrow), TokenSpan(wide)}) {
-    EXPECT_EQ(span.findAtLeast(7), 0);
-    EXPECT_EQ(span.findAtLeast(8), 3000);
-    EXPECT_EQ(span.findAtLeast(9), 3000);
-    EXPECT_EQ(span.findAtLeast(10), 3001);
-    EXPECT_EQ(span.findAtLeast(65535), 3001);
-    EXPECT_EQ(span.findAtLeast(65536), -1);
-    EXPECT_EQ(span.subspan(3002, 1998).findAtLeast(8), -1);
+  // In blocks and in what is left of them.
+  for (size_t place : {0, 1, 1023, 1024, 2047, 2500, 2998}) {
+    std::vector<uint16_t> narrow(3000, 7);
+    std::vector<int32_t> wide(3000, 7);
+    narrow[place] = wide[place] = 9;
+    narrow[place + 1] = wide[place + 1] = 65535;
+    for (TokenSpan span : {TokenSpan(narrow), TokenSpan(wide)}) {
+      int64_t found = int64_t(place);
+      EXPECT_EQ(span.findAtLeast(7), 0);
+      EXPECT_EQ(span.findAtLeast(8), found);
+      EXPECT_EQ(span.findAtLeast(9), found);
+      EXPECT_EQ(span.findAtLeast(10), found + 1);
+      EXPECT_EQ(span.findAtLeast(65535), found + 1);
+      EXPECT_EQ(span.findAtLeast(65536), -1);
+      EXPECT_EQ(span.subspan(0, found).findAtLeast(8), -1);
+    }
   }
 }
 
