@@ -63,8 +63,8 @@ private:
   explicit Schedule(const ScheduleOptions &options);
 
   ScheduleOptions given;
-  int64_t
-      decayStart; ///< The step at which the decay begins, still at the peak.
+  /// The first step of the decay, still at the peak.
+  int64_t decayStart;
 };
 
 } // namespace t6
