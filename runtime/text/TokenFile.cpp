@@ -39,6 +39,15 @@ int32_t wordAt(absl::Span<const uint8_t> bytes, size_t index) {
   return word;
 }
 
+/// Whether the file is a header and as many tokens as that states, whatever its
+/// magic. Bare tokens that begin with a count of themselves do not happen.
+bool hasHeaderOfAnotherKind(absl::Span<const uint8_t> bytes) {
+  return bytes.size() > kHeaderBytes && wordAt(bytes, 1) == kVersion &&
+         wordAt(bytes, 2) > 0 &&
+         uint64_t(wordAt(bytes, 2)) * sizeof(uint16_t) ==
+             bytes.size() - kHeaderBytes;
+}
+
 /// An unnamed file in the folder of `path`, or in the system's temporary folder
 /// where the file system has no such files; -1 with errno on failure.
 int openUnnamed(const std::string &path) {
@@ -58,6 +67,14 @@ int openUnnamed(const std::string &path) {
 }
 
 } // namespace
+
+absl::Status tokenOutsideVocabulary(absl::string_view path, int64_t position,
+                                    int64_t id, int64_t vocabSize) {
+  return absl::FailedPreconditionError(
+      absl::StrCat(path, ": token ", position, " has id ", id,
+                   ", and the vocabulary has ids 0 to ", vocabSize - 1,
+                   "; HINT: make the corpus with the tokenizer of this model"));
+}
 
 absl::StatusOr<std::unique_ptr<TokenFile>>
 TokenFile::open(const std::string &path) {
@@ -82,6 +99,10 @@ absl::Status TokenFile::readHeader() {
         path, " holds 32-bit tokens (magic ", magic,
         "); HINT: make a corpus of 16-bit tokens with t6 tokenize"));
   header = magic == kMagic;
+  if (!header && hasHeaderOfAnotherKind(bytes))
+    return absl::FailedPreconditionError(absl::StrCat(
+        path, " begins with a corpus header whose magic is ", magic, ", not ",
+        kMagic, "; HINT: make it again with t6 tokenize"));
   if (header && bytes.size() < kHeaderBytes)
     return absl::DataLossError(absl::StrCat(
         path, " ends within its header of ", kHeaderBytes, " bytes, at byte ",
@@ -115,10 +136,7 @@ absl::Status TokenFile::checkRange(int32_t vocabSize) const {
                           [&](uint16_t id) { return id >= vocabSize; });
   if (bad == ids.end())
     return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat(file->path(), ": token ", bad - ids.begin(), " has id ",
-                   *bad, ", and the vocabulary has ids 0 to ", vocabSize - 1,
-                   "; HINT: make the corpus with the tokenizer of this model"));
+  return tokenOutsideVocabulary(path(), bad - ids.begin(), *bad, vocabSize);
 }
 
 absl::StatusOr<std::unique_ptr<TokenFileWriter>>

@@ -6,7 +6,8 @@
 //
 // The .bin shards of llm.c: 256 little-endian int32 (magic 20240520, version 1,
 // the number of tokens, zeros), then the tokens as uint16. Files of bare uint16
-// tokens are read too: a GPT-2 token cannot look like the magic's low half.
+// tokens are read too: a GPT-2 token cannot look like the magic's low half. A
+// header that is right but for its magic is told from tokens and refused.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,6 +20,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
 #include <cstdint>
@@ -28,6 +30,11 @@
 
 namespace t6 {
 
+/// The error for token `position` of `path` whose `id` is not below
+/// `vocabSize`.
+absl::Status tokenOutsideVocabulary(absl::string_view path, int64_t position,
+                                    int64_t id, int64_t vocabSize);
+
 /// A mapped corpus. The file must not be truncated while it is open.
 class TokenFile {
 public:
@@ -35,6 +42,7 @@ public:
   open(const std::string &path);
 
   absl::Span<const uint16_t> tokens() const { return ids; }
+  const std::string &path() const { return file->path(); }
 
   /// Whether the file has a header; without one, nothing but its length and
   /// its ids tells whether it is a corpus at all.

@@ -114,6 +114,7 @@ TEST_F(TokenFileTest, DamagedFilesAreRefused) {
   expectRefused(corpus(kMagic, 1, INT32_MIN, 0), kDamaged, "promises -2147");
   expectRefused(corpus(kMagic, 2, 4, 8), kOther, "version 2");
   expectRefused(corpus(20240801, 7, 4, 16), kOther, "32-bit tokens");
+  expectRefused(corpus(20240519, 1, 4, 8), kOther, "magic is 20240519");
   expectRefused(corpus(kMagic, 1, 5, 0).substr(0, 100), kDamaged,
                 "ends within its header");
   EXPECT_EQ(TokenFile::open(folder + "/missing").status().code(),
