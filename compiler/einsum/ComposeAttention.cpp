@@ -95,7 +95,11 @@ struct ComposeAttention : tpa::impl::ComposeAttentionBase<ComposeAttention> {
     FailureOr<CostModel> target = CostModel::find(getOperation(), targetName);
     if (failed(target))
       return signalPassFailure();
-    getOperation().walk([&](AttentionOp op) { rewrite(op, *target); });
+    getOperation().walk([&](AttentionOp op) {
+      // Training has no cache, and its reverse wants heads as they are.
+      if (!op->getParentOp()->hasAttr("t6.training"))
+        rewrite(op, *target);
+    });
   }
 
   void rewrite(AttentionOp op, const CostModel &target) {

@@ -21,6 +21,13 @@ SmallVector<OpFoldResult> sizesOf(OpBuilder &b, Location loc, Value tensor) {
   return tensor::getMixedSizes(b, loc, tensor);
 }
 
+AffineMap mapOf(StringRef term, StringRef loops, MLIRContext *context) {
+  SmallVector<AffineExpr> results;
+  for (char label : term)
+    results.push_back(getAffineDimExpr(loops.find(label), context));
+  return AffineMap::get(loops.size(), 0, results, context);
+}
+
 Value widen(OpBuilder &b, Location loc, Value value) {
   if (value.getType().isInteger(8))
     return arith::SIToFPOp::create(b, loc, b.getF32Type(), value);

@@ -41,6 +41,10 @@ mlir::Value generic(mlir::OpBuilder &b, mlir::Location loc,
                     mlir::Type elementType, std::optional<double> init,
                     BodyBuilder body);
 
+/// The map from loops, a letter each, to the dimensions of a term.
+mlir::AffineMap mapOf(llvm::StringRef term, llvm::StringRef loops,
+                      mlir::MLIRContext *context);
+
 /// `value` in f32, if it is a narrower float or an 8-bit integer.
 mlir::Value widen(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value);
 

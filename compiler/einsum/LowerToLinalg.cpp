@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -43,13 +44,23 @@ struct LowerToLinalg : tpa::impl::LowerToLinalgBase<LowerToLinalg> {
     for (auto entry : module.getOps<exec::EntryOp>())
       for (int64_t maximum : entry.getMaxima())
         longest = std::max(longest, maximum);
+    // Rows that begin at zero go as far as they have tokens.
+    module.walk([&](RopeOp op) {
+      int64_t tokens =
+          cast<RankedTensorType>(op.getX().getType()).getDimSize(1);
+      if (!ShapedType::isDynamic(tokens) &&
+          matchPattern(op.getPositions(), m_Zero()))
+        longest = std::max(longest, tokens);
+    });
 
     RewritePatternSet early(&getContext());
     populatePagedReadPattern(early);
     walkAndApplyPatterns(module, std::move(early));
     RewritePatternSet patterns(&getContext());
     populateTpaToLinalgPatterns(patterns, module, longest);
+    populateSoftmaxToLinalgPatterns(patterns);
     populateT6ToLinalgPatterns(patterns);
+    populateTrainingToLinalgPatterns(patterns);
     populateCacheToLinalgPatterns(patterns);
     populateRecentToLinalgPatterns(patterns);
     linalg::populateElementwiseToLinalgConversionPatterns(patterns);
@@ -64,6 +75,7 @@ struct LowerToLinalg : tpa::impl::LowerToLinalgBase<LowerToLinalg> {
       op.erase();
     RewritePatternSet late(&getContext());
     populateDequantizePattern(late);
+    populateAddGradientPattern(late);
     walkAndApplyPatterns(module, std::move(late));
 
     WalkResult left = module.walk<WalkOrder::PreOrder>([](Operation *op) {

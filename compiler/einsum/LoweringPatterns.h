@@ -16,9 +16,12 @@
 
 namespace tpa {
 
-/// einsum, softmax and rope; tables of rope hold `positions` rows.
+/// einsum, map and rope; tables of rope hold `positions` rows.
 void populateTpaToLinalgPatterns(mlir::RewritePatternSet &patterns,
                                  mlir::ModuleOp module, int64_t positions);
+
+/// softmax, what it divides by, and the merge of its parts.
+void populateSoftmaxToLinalgPatterns(mlir::RewritePatternSet &patterns);
 
 /// The layers of the t6 dialect.
 void populateT6ToLinalgPatterns(mlir::RewritePatternSet &patterns);
@@ -30,6 +33,12 @@ void populateCacheToLinalgPatterns(mlir::RewritePatternSet &patterns);
 
 /// Gathers of earlier tokens, and the rings that hold them between runs.
 void populateRecentToLinalgPatterns(mlir::RewritePatternSet &patterns);
+
+/// Gradients and the optimiser.
+void populateTrainingToLinalgPatterns(mlir::RewritePatternSet &patterns);
+/// t6.add_gradient, once what it adds is linalg.
+void populateAddGradientPattern(mlir::RewritePatternSet &patterns);
+
 /// t6.dequantize, for consumers that the other patterns left it to.
 void populateDequantizePattern(mlir::RewritePatternSet &patterns);
 

@@ -14,7 +14,6 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include <cmath>
 
 using namespace mlir;
 
@@ -199,15 +198,20 @@ struct LowerCrossEntropy : OpRewritePattern<t6::CrossEntropyOp> {
                   return arith::AddFOp::create(b, loc, in[2], power);
                 });
     AffineMap flat = rewriter.getMultiDimIdentityMap(2);
+    Value logSumExp =
+        elementwise(rewriter, loc, {maximum, sum},
+                    [&](OpBuilder &b, ValueRange in) -> Value {
+                      Value log = math::LogOp::create(b, loc, in[1]);
+                      return arith::AddFOp::create(b, loc, in[0], log);
+                    });
     Value tokenLoss =
-        generic(rewriter, loc, {op.getTargets(), maximum, sum},
-                {flat, flat, flat, flat}, rows, f32, std::nullopt,
-                [&](OpBuilder &b, ValueRange in) {
-                  return surprise(b, loc, op.getLogits(), in[0], in[1], in[2]);
+        generic(rewriter, loc, {op.getTargets(), logSumExp}, {flat, flat, flat},
+                rows, f32, std::nullopt, [&](OpBuilder &b, ValueRange in) {
+                  return surprise(b, loc, op.getLogits(), in[0], in[1]);
                 });
     rewriter.replaceOp(
         op, {meanOverTargets(rewriter, loc, tokenLoss, op.getTargets()),
-             tokenLoss});
+             tokenLoss, logSumExp});
     return success();
   }
 
@@ -219,16 +223,14 @@ private:
   }
 
   static Value surprise(OpBuilder &b, Location loc, Value logits, Value target,
-                        Value maximum, Value sum) {
+                        Value logSumExp) {
     Value zero32 = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
     Value safe = arith::MaxSIOp::create(b, loc, target, zero32);
     Value row = linalg::IndexOp::create(b, loc, 0);
     Value token = linalg::IndexOp::create(b, loc, 1);
     Value logit = tensor::ExtractOp::create(
         b, loc, logits, ValueRange{row, token, toIndex(b, loc, safe)});
-    Value logSum = math::LogOp::create(b, loc, sum);
-    Value shifted = arith::SubFOp::create(b, loc, maximum, logit);
-    Value loss = arith::AddFOp::create(b, loc, logSum, shifted);
+    Value loss = arith::SubFOp::create(b, loc, logSumExp, logit);
     Value zero = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0.0));
     return arith::SelectOp::create(b, loc, isCounted(b, loc, target), loss,
                                    zero);
@@ -257,98 +259,6 @@ private:
           Value one = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(1.0));
           Value atLeastOne = arith::MaximumFOp::create(b, loc, in[1], one);
           return arith::DivFOp::create(b, loc, in[0], atLeastOne);
-        });
-  }
-};
-
-/// Three maps: the moments, then the parameter from them.
-struct LowerAdamW : OpRewritePattern<t6::AdamWOp> {
-  using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(t6::AdamWOp op,
-                                PatternRewriter &rewriter) const override {
-    Location loc = named(op.getLoc(), "adamw");
-    double beta1 = op.getBeta1().convertToDouble();
-    double beta2 = op.getBeta2().convertToDouble();
-    Type element = getElementTypeOrSelf(op.getParam().getType());
-    Value m = moment(rewriter, loc, op, op.getM(), beta1, /*squared=*/false);
-    Value v = moment(rewriter, loc, op, op.getV(), beta2, /*squared=*/true);
-    Value param = map(
-        rewriter, loc, {op.getParam(), m, v}, {op.getStep(), op.getLr()},
-        [&](OpBuilder &b, ValueRange in) -> Value {
-          auto constant = [&](double value) -> Value {
-            return arith::ConstantOp::create(b, loc,
-                                             b.getFloatAttr(element, value));
-          };
-          Value step = arith::SIToFPOp::create(b, loc, element, in[3]);
-          // moment / (1 - beta^step)
-          auto unbiased = [&](Value moment, double beta) -> Value {
-            if (beta == 0.0)
-              return moment;
-            Value exponent =
-                arith::MulFOp::create(b, loc, step, constant(std::log(beta)));
-            Value bias = arith::NegFOp::create(
-                b, loc, math::ExpM1Op::create(b, loc, exponent));
-            return arith::DivFOp::create(b, loc, moment, bias);
-          };
-          Value root = math::SqrtOp::create(b, loc, unbiased(in[2], beta2));
-          Value spread = arith::AddFOp::create(
-              b, loc, root, constant(op.getEps().convertToDouble()));
-          Value direction =
-              arith::DivFOp::create(b, loc, unbiased(in[1], beta1), spread);
-          Value decay = arith::MulFOp::create(
-              b, loc, in[0], constant(op.getWeightDecay().convertToDouble()));
-          Value sum = arith::AddFOp::create(b, loc, decay, direction);
-          Value rate = widenTo(b, loc, in[4], element);
-          Value change = arith::MulFOp::create(b, loc, rate, sum);
-          return arith::SubFOp::create(b, loc, in[0], change);
-        });
-    rewriter.replaceOp(op, {param, m, v});
-    return success();
-  }
-
-private:
-  /// An elementwise map that also reads tensors of one element, which follow
-  /// the others in the body's arguments.
-  static Value map(OpBuilder &b, Location loc, ValueRange inputs,
-                   ValueRange ones, BodyBuilder body) {
-    auto type = cast<RankedTensorType>(inputs[0].getType());
-    AffineMap full = b.getMultiDimIdentityMap(type.getRank());
-    AffineMap first =
-        AffineMap::get(type.getRank(), 0, b.getAffineConstantExpr(0));
-    SmallVector<Value> operands(inputs);
-    llvm::append_range(operands, ones);
-    SmallVector<AffineMap> maps(inputs.size(), full);
-    maps.append(ones.size(), first);
-    maps.push_back(full);
-    return generic(b, loc, operands, maps, sizesOf(b, loc, inputs[0]),
-                   type.getElementType(), std::nullopt, body);
-  }
-
-  static Value widenTo(OpBuilder &b, Location loc, Value value, Type type) {
-    return value.getType() == type
-               ? value
-               : arith::ExtFOp::create(b, loc, type, value).getResult();
-  }
-
-  /// beta * old + (1 - beta) * g, or g^2.
-  static Value moment(OpBuilder &b, Location loc, t6::AdamWOp op, Value old,
-                      double beta, bool squared) {
-    return map(
-        b, loc, {old, op.getGrad()}, op.getGradScale(),
-        [&](OpBuilder &b, ValueRange in) -> Value {
-          Type type = in[0].getType();
-          auto constant = [&](double value) -> Value {
-            return arith::ConstantOp::create(b, loc,
-                                             b.getFloatAttr(type, value));
-          };
-          Value scale = widenTo(b, loc, in[2], type);
-          Value g = arith::MulFOp::create(b, loc, in[1], scale);
-          if (squared)
-            g = arith::MulFOp::create(b, loc, g, g);
-          Value kept = arith::MulFOp::create(b, loc, in[0], constant(beta));
-          Value added = arith::MulFOp::create(b, loc, g, constant(1.0 - beta));
-          return arith::AddFOp::create(b, loc, kept, added);
         });
   }
 };
@@ -389,8 +299,7 @@ void populateDequantizePattern(RewritePatternSet &patterns) {
 
 void populateT6ToLinalgPatterns(RewritePatternSet &patterns) {
   patterns.add<LowerEmbedding, LowerSelectToken, LowerRmsNorm, LowerSwiglu,
-               LowerCrossEntropy, LowerAdamW, LowerSplit>(
-      patterns.getContext());
+               LowerCrossEntropy, LowerSplit>(patterns.getContext());
 }
 
 } // namespace tpa

@@ -1,4 +1,4 @@
-//===- TpaToLinalg.cpp - Lowers einsum, softmax and rope to linalg --------===//
+//===- TpaToLinalg.cpp - Lowers einsum, map and rope to linalg ------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -19,14 +19,6 @@ using namespace mlir;
 
 namespace tpa {
 namespace {
-
-/// The map from loops to the dimensions of a term.
-AffineMap mapOf(StringRef term, StringRef loops, MLIRContext *context) {
-  SmallVector<AffineExpr> results;
-  for (char label : term)
-    results.push_back(getAffineDimExpr(loops.find(label), context));
-  return AffineMap::get(loops.size(), 0, results, context);
-}
 
 /// Loops are the output's labels, then the summed ones.
 struct LowerEinsum : OpRewritePattern<EinsumOp> {
@@ -141,29 +133,6 @@ private:
   }
 };
 
-/// exp(x - max); a row of -inf has no maximum to subtract: zero.
-Value shiftedExp(OpBuilder &b, Location loc, Value x, Value max) {
-  auto constant = [&](double v) -> Value {
-    return arith::ConstantOp::create(b, loc, b.getFloatAttr(x.getType(), v));
-  };
-  Value isEmpty =
-      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, max,
-                            constant(-std::numeric_limits<double>::infinity()));
-  Value shift = arith::SelectOp::create(b, loc, isEmpty, constant(0.0), max);
-  Value difference = arith::SubFOp::create(b, loc, x, shift);
-  return math::ExpOp::create(b, loc, difference);
-}
-
-/// x / sum; an empty sum weighs nothing: zero.
-Value quotient(OpBuilder &b, Location loc, Value x, Value sum) {
-  Value zero =
-      arith::ConstantOp::create(b, loc, b.getFloatAttr(x.getType(), 0.0));
-  Value isEmpty =
-      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, sum, zero);
-  Value result = arith::DivFOp::create(b, loc, x, sum);
-  return arith::SelectOp::create(b, loc, isEmpty, zero, result);
-}
-
 /// The loops of a map are its labels; indices are those of its loops.
 struct LowerMap : OpRewritePattern<MapOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -203,154 +172,6 @@ struct LowerMap : OpRewritePattern<MapOp> {
                         b, loc, loops.find(index.getLabel()))));
           }
           return map.lookupOrDefault(body.getTerminator()->getOperand(0));
-        });
-    rewriter.replaceOp(op, result);
-    return success();
-  }
-};
-
-/// Parts are few: a reduction over them for each of maximum, sum and values.
-struct LowerMerge : OpRewritePattern<MergeOp> {
-  using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(MergeOp op,
-                                PatternRewriter &rewriter) const override {
-    Location loc = named(op.getLoc(), "merge");
-    Equation equation = Equation::parseVerified(op.getEquation());
-    StringRef rows = equation.terms[0], values = equation.output;
-    Value maxima = op.getOperands()[0], sums = op.getOperands()[1];
-    Type element = getElementTypeOrSelf(op.getType());
-    MLIRContext *context = op.getContext();
-    // The parts' loop comes last: it is reduced over. Letters may be any, so
-    // it is known by its place.
-    auto withParts = [&](StringRef term, StringRef loops) {
-      AffineMap map = mapOf(term, loops, context);
-      SmallVector<AffineExpr> results = {
-          getAffineDimExpr(loops.size(), context)};
-      llvm::append_range(results, map.getResults());
-      return AffineMap::get(loops.size() + 1, 0, results, context);
-    };
-    auto without = [&](StringRef term, StringRef loops) {
-      return AffineMap::get(loops.size() + 1, 0,
-                            mapOf(term, loops, context).getResults(), context);
-    };
-    auto sizesBehindParts = [&](Value value) {
-      SmallVector<OpFoldResult> sizes = sizesOf(rewriter, loc, value);
-      sizes.erase(sizes.begin());
-      return sizes;
-    };
-    auto infinity = std::numeric_limits<double>::infinity();
-    SmallVector<OpFoldResult> rowSizes = sizesBehindParts(maxima);
-    Value maximum =
-        generic(rewriter, loc, maxima,
-                {withParts(rows, rows), without(rows, rows)}, rowSizes, element,
-                -infinity, [&](OpBuilder &b, ValueRange in) -> Value {
-                  return arith::MaximumFOp::create(b, loc, in[1], in[0]);
-                });
-    bool hasSinks = op.getOperands().size() == 4;
-    auto withSinks = [&](ValueRange inputs, BodyBuilder body) {
-      SmallVector<Value> operands(inputs);
-      operands.push_back(op.getOperands()[3]);
-      SmallVector<AffineMap> maps(inputs.size(), mapOf(rows, rows, context));
-      maps.push_back(mapOf(equation.terms[3], rows, context));
-      maps.push_back(mapOf(rows, rows, context));
-      return generic(rewriter, loc, operands, maps, rowSizes, element,
-                     std::nullopt, body);
-    };
-    if (hasSinks)
-      maximum = withSinks(maximum, [&](OpBuilder &b, ValueRange in) -> Value {
-        return arith::MaximumFOp::create(b, loc, in[0], in[1]);
-      });
-    Value sum = generic(rewriter, loc, {sums, maxima, maximum},
-                        {withParts(rows, rows), withParts(rows, rows),
-                         without(rows, rows), without(rows, rows)},
-                        rowSizes, element, 0.0,
-                        [&](OpBuilder &b, ValueRange in) -> Value {
-                          Value part = arith::MulFOp::create(
-                              b, loc, in[0], shiftedExp(b, loc, in[1], in[2]));
-                          return arith::AddFOp::create(b, loc, in[3], part);
-                        });
-    if (hasSinks)
-      sum =
-          withSinks({sum, maximum}, [&](OpBuilder &b, ValueRange in) -> Value {
-            return arith::AddFOp::create(b, loc, in[0],
-                                         shiftedExp(b, loc, in[2], in[1]));
-          });
-    SmallVector<OpFoldResult> sizes = sizesBehindParts(op.getOperands()[2]);
-    Value total =
-        generic(rewriter, loc, {op.getOperands()[2], maxima, maximum},
-                {withParts(values, values), withParts(rows, values),
-                 without(rows, values), without(values, values)},
-                sizes, element, 0.0, [&](OpBuilder &b, ValueRange in) -> Value {
-                  Value part = arith::MulFOp::create(
-                      b, loc, in[0], shiftedExp(b, loc, in[1], in[2]));
-                  return arith::AddFOp::create(b, loc, in[3], part);
-                });
-    AffineMap same = mapOf(values, values, context);
-    rewriter.replaceOp(op, generic(rewriter, loc, {total, sum},
-                                   {same, mapOf(rows, values, context), same},
-                                   sizes, element, std::nullopt,
-                                   [&](OpBuilder &b, ValueRange in) {
-                                     return quotient(b, loc, in[0], in[1]);
-                                   }));
-    return success();
-  }
-};
-
-/// Three passes over a row: its maximum, the sum of exponentials, the quotient.
-struct LowerSoftmax : OpRewritePattern<SoftmaxOp> {
-  using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(SoftmaxOp op,
-                                PatternRewriter &rewriter) const override {
-    Location loc = op.getLoc();
-    auto type = cast<RankedTensorType>(op.getType());
-    AffineMap full = rewriter.getMultiDimIdentityMap(type.getRank());
-    AffineMap row = full.dropResult(type.getRank() - 1);
-    SmallVector<OpFoldResult> sizes = sizesOf(rewriter, loc, op.getX());
-    ArrayRef<OpFoldResult> rows = ArrayRef(sizes).drop_back();
-    Type element = type.getElementType();
-    auto infinity = std::numeric_limits<double>::infinity();
-
-    Value maximum =
-        generic(rewriter, loc, op.getX(), {full, row}, rows, element, -infinity,
-                [&](OpBuilder &b, ValueRange in) -> Value {
-                  return arith::MaximumFOp::create(b, loc, in[1], in[0]);
-                });
-    // The sink joins after the keys, so that both reductions stay what
-    // vectors reduce.
-    auto withSinks = [&](ValueRange inputs, BodyBuilder body) {
-      unsigned rank = rows.size();
-      AffineMap point = rewriter.getMultiDimIdentityMap(rank);
-      SmallVector<Value> operands(inputs);
-      SmallVector<AffineMap> maps(inputs.size(), point);
-      operands.push_back(op.getSinks());
-      maps.push_back(point.getSubMap(llvm::to_vector_of<unsigned>(
-          llvm::make_range(op.getAlong()->begin(), op.getAlong()->end()))));
-      maps.push_back(point);
-      return generic(rewriter, loc, operands, maps, rows, element, std::nullopt,
-                     body);
-    };
-    if (op.getSinks())
-      maximum = withSinks(maximum, [&](OpBuilder &b, ValueRange in) -> Value {
-        return arith::MaximumFOp::create(b, loc, in[0], in[1]);
-      });
-    Value sum =
-        generic(rewriter, loc, {op.getX(), maximum}, {full, row, row}, rows,
-                element, 0.0, [&](OpBuilder &b, ValueRange in) -> Value {
-                  return arith::AddFOp::create(
-                      b, loc, in[2], shiftedExp(b, loc, in[0], in[1]));
-                });
-    if (op.getSinks())
-      sum =
-          withSinks({sum, maximum}, [&](OpBuilder &b, ValueRange in) -> Value {
-            return arith::AddFOp::create(b, loc, in[0],
-                                         shiftedExp(b, loc, in[2], in[1]));
-          });
-    Value result = generic(
-        rewriter, loc, {op.getX(), maximum, sum}, {full, row, row, full}, sizes,
-        element, std::nullopt, [&](OpBuilder &b, ValueRange in) -> Value {
-          return quotient(b, loc, shiftedExp(b, loc, in[0], in[1]), in[2]);
         });
     rewriter.replaceOp(op, result);
     return success();
@@ -519,8 +340,7 @@ private:
 
 void populateTpaToLinalgPatterns(RewritePatternSet &patterns, ModuleOp module,
                                  int64_t positions) {
-  patterns.add<LowerEinsum, LowerMap, LowerMerge, LowerSoftmax>(
-      patterns.getContext());
+  patterns.add<LowerEinsum, LowerMap>(patterns.getContext());
   patterns.add<LowerRope>(patterns.getContext(), module, positions);
 }
 

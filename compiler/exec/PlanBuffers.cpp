@@ -58,11 +58,17 @@ private:
   ModuleOp module;
   Arena arena;
   llvm::DenseMap<Value, Place> places; ///< of roots
-  llvm::DenseMap<Value, Value> views;  ///< of roots, made at their first use
+  /// Of roots, as a type, made at their first use.
+  llvm::DenseMap<std::pair<Value, Type>, Value> views;
   llvm::DenseMap<Operation *, int64_t> time;
 };
 
 } // namespace
+
+/// Of a tensor between two kernels.
+static bool isReshape(Operation *op) {
+  return isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op);
+}
 
 /// The tensor.empty that stands for a result's new memory; null if it updates a
 /// tensor. Equal tensor.empty are one operation, so it is no place by itself.
@@ -74,10 +80,16 @@ static tensor::EmptyOp newMemory(Value result) {
       .getDefiningOp<tensor::EmptyOp>();
 }
 
-/// The value whose memory a tensor lives in: updates share what they update.
+/// The value whose memory a tensor lives in: updates share what they update,
+/// and another shape is the same memory.
 Value EntryPlanner::rootOf(Value value) {
-  while (auto dispatch = value.getDefiningOp<exec::DispatchOp>()) {
-    if (newMemory(value))
+  while (Operation *op = value.getDefiningOp()) {
+    if (isReshape(op)) {
+      value = op->getOperand(0);
+      continue;
+    }
+    auto dispatch = dyn_cast<exec::DispatchOp>(op);
+    if (!dispatch || newMemory(value))
       break;
     value = dispatch.getWrites()[cast<OpResult>(value).getResultNumber()];
   }
@@ -182,6 +194,11 @@ LogicalResult EntryPlanner::checkBuffers() {
   llvm::StringMap<exec::BufferKind> kinds;
   for (auto buffer : module.getOps<exec::BufferOp>())
     kinds[buffer.getSymName()] = buffer.getKind();
+  // An entry that stores a parameter is one that trains.
+  for (auto store : body().getOps<exec::StoreOp>())
+    if (auto known = kinds.find(store.getBuffer());
+        known != kinds.end() && known->second == exec::BufferKind::Param)
+      known->second = exec::BufferKind::State;
   llvm::StringMap<SmallVector<Operation *>> accesses;
   for (Operation &op : body()) {
     if (auto load = dyn_cast<exec::LoadOp>(op))
@@ -256,11 +273,11 @@ LogicalResult EntryPlanner::assignArena() {
 
 Value EntryPlanner::view(OpBuilder &builder, Value tensor) {
   Value root = rootOf(tensor);
-  Value &known = views[root];
+  auto type = cast<RankedTensorType>(tensor.getType());
+  Value &known = views[{root, type}];
   if (known)
     return known;
   const Place &place = places[root];
-  auto type = cast<RankedTensorType>(tensor.getType());
   known = exec::ViewOp::create(
       builder, tensor.getLoc(),
       MemRefType::get(type.getShape(), type.getElementType()), place.buffer,
@@ -285,6 +302,7 @@ void EntryPlanner::rewrite() {
                                dispatch.getCostAttr());
     }
     if (isa<exec::LoadOp, exec::StoreOp, tensor::EmptyOp>(op) ||
+        isReshape(&op) ||
         (dispatch && dispatch.getNumResults() > 0))
       old.push_back(&op);
   }

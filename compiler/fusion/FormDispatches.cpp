@@ -302,15 +302,31 @@ static void copyStoredViews(exec::EntryOp entry) {
 // Siblings
 //===----------------------------------------------------------------------===//
 
-/// The contraction of a group whose loops all have constant extents: so few
-/// tokens that it reads its weights and is done. Null for others.
+/// Results of a contraction for each value of an operand: the loops that the
+/// operand has not, but the result has.
+static int64_t usesOf(linalg::GenericOp root, OpOperand *operand) {
+  AffineMap map = root.getMatchingIndexingMap(operand);
+  int64_t uses = 1;
+  for (auto [loop, size] : llvm::enumerate(root.getStaticLoopRanges()))
+    if (!map.isFunctionOfDim(loop) &&
+        root.getIteratorTypesArray()[loop] == utils::IteratorType::parallel)
+      uses *= size;
+  return uses;
+}
+
+/// The contraction of a group that has so few tokens that it reads its weights
+/// and is done. Null for others, which code for large products serves.
 static linalg::GenericOp smallContraction(ArrayRef<Operation *> group) {
+  constexpr int64_t mostTokens = 15;
   auto root = dyn_cast<linalg::GenericOp>(group.front());
   if (!root || isPointwise(root) || root.getNumDpsInputs() != 2 ||
       root.getNumResults() != 1 ||
       llvm::any_of(root.getStaticLoopRanges(), ShapedType::isDynamic))
     return {};
-  return root;
+  bool isSmall = llvm::any_of(root.getDpsInputOperands(), [&](OpOperand *in) {
+    return usesOf(root, in) <= mostTokens;
+  });
+  return isSmall ? root : linalg::GenericOp();
 }
 
 /// Whether all that `group` needs is there before `first`.

@@ -16,9 +16,9 @@
 namespace tpa {
 
 /// Whether only the tpa.attention of `function` makes a token depend on others,
-/// but for a tpa.recent on those just before it, and nothing a batch row: tokens
-/// come in parts of any length, and what is cached of one is computed when it
-/// comes. Fails with a diagnostic at the operation that mixes them.
+/// but for a tpa.recent on those just before it, and nothing a batch row:
+/// tokens come in parts of any length, and what is cached of one is computed
+/// when it comes. Fails with a diagnostic at the operation that mixes them.
 mlir::LogicalResult checkAxes(mlir::func::FuncOp function);
 
 } // namespace tpa

@@ -84,23 +84,32 @@ struct BuildEntries : tpa::impl::BuildEntriesBase<BuildEntries> {
     EntryBuilder builder(model, options);
     if (failed(builder.prepare()))
       return failure();
-    for (StringRef name : {"prefill", "decode", "verify", "loss"}) {
+    for (StringRef name : EntryBuilder::entryNames()) {
       if (!entries.empty() && !llvm::is_contained(entries, name.str()))
         continue;
+      bool trains = name == "accumulate_gradients" || name == "apply_adamw";
+      if (trains && !train) {
+        if (!entries.empty())
+          return model.emitOpError("has an entry '")
+                 << name << "' only where it is built to train";
+        continue;
+      }
       if (name == "verify" && options.verifyTokens == 0) {
         if (!entries.empty())
           return model.emitOpError("has an entry 'verify' only for a number of "
                                    "tokens: state it as verify-tokens");
         continue;
       }
-      if (failed(builder.build(name)))
+      if (name == "apply_adamw")
+        builder.buildOptimizer();
+      else if (failed(builder.build(name)))
         return failure();
     }
     for (const std::string &name : entries)
-      if (name != "prefill" && name != "decode" && name != "verify" &&
-          name != "loss")
+      if (!llvm::is_contained(EntryBuilder::entryNames(), name))
         return model.emitOpError("has no entry '")
-               << name << "': there are prefill, decode, verify and loss";
+               << name << "': there are "
+               << llvm::join(EntryBuilder::entryNames(), ", ");
     numCaches += builder.finish();
     return success();
   }

@@ -17,6 +17,8 @@ using namespace mlir;
 namespace tpa {
 
 SmallVector<StringRef> EntryBuilder::scalarsOf(StringRef entry) {
+  if (trains(entry))
+    return {};
   if (entry == "prefill")
     return {"n", "m"};
   return {entry == "loss" ? "n" : "m"};
@@ -25,13 +27,14 @@ SmallVector<StringRef> EntryBuilder::scalarsOf(StringRef entry) {
 int64_t EntryBuilder::tokensOf(StringRef entry) const {
   return entry == "decode"   ? 1
          : entry == "verify" ? options.verifyTokens
+         : trains(entry)     ? options.maxLength
                              : ShapedType::kDynamic;
 }
 
 SmallVector<Type> EntryBuilder::placesOf(StringRef entry) const {
   MLIRContext *context = weightType.getContext();
   Type i32 = IntegerType::get(context, 32), i64 = IntegerType::get(context, 64);
-  if (entry == "loss")
+  if (!hasCache(entry))
     return {};
   SmallVector<Type> places = {RankedTensorType::get({batch}, i32)};
   if (entry == "verify")
@@ -71,7 +74,9 @@ Value EntryBuilder::norm(OpBuilder &builder, Value x, StringRef weight,
 FailureOr<Value> EntryBuilder::inlineAttention(OpBuilder &builder,
                                                StringRef entry,
                                                func::FuncOp block, Value x) {
-  OwningOpRef<func::FuncOp> owner = attention.clone();
+  OwningOpRef<func::FuncOp> owner = trains(entry) && trainingAttention
+                                        ? trainingAttention.clone()
+                                        : attention.clone();
   func::FuncOp clone = *owner;
   // Loss starts every row at position zero; the cached entries where told to.
   unsigned place = scalarsOf(entry).size();

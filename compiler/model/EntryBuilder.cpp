@@ -71,6 +71,13 @@ Value EntryBuilder::buildHead(OpBuilder &builder, Value x) {
   return t6::RmsNormOp::create(builder, loc, x, scale, model.getNormEps());
 }
 
+ArrayRef<StringLiteral> EntryBuilder::entryNames() {
+  static constexpr StringLiteral names[] = {
+      "prefill",    "decode", "verify", "loss", "accumulate_gradients",
+      "apply_adamw"};
+  return names;
+}
+
 LogicalResult EntryBuilder::build(StringRef name) {
   auto op = *attention.getOps<AttentionOp>().begin();
   if (hasCache(name) && !op.getCausal())
@@ -79,8 +86,8 @@ LogicalResult EntryBuilder::build(StringRef name) {
            << "add {causal} and `at` positions, or build the entry loss alone";
   if (failed(buildBlock(name)))
     return failure();
-  bool isLoss = name == "loss", isPrefill = name == "prefill",
-       isVerify = name == "verify";
+  bool isLoss = !hasCache(name), isPrefill = name == "prefill",
+       isVerify = name == "verify", isTraining = trains(name);
   int64_t vocab = model.getVocab();
   int64_t tokens = tokensOf(name);
   int64_t mostTokens = isLoss ? options.maxLength : options.prefillChunk;
@@ -116,8 +123,10 @@ LogicalResult EntryBuilder::build(StringRef name) {
           pageCount());
   if (isLoss) {
     output("loss", {1});
-    output("token_loss", {batch, tokens});
-    output("logits", {batch, tokens, vocab});
+    if (!isTraining) {
+      output("token_loss", {batch, tokens});
+      output("logits", {batch, tokens, vocab});
+    }
   } else if (isVerify) {
     output("logits", {batch, tokens, vocab});
   } else {
@@ -132,6 +141,8 @@ LogicalResult EntryBuilder::build(StringRef name) {
   auto entry = exec::EntryOp::create(builder, loc, name,
                                      builder.getStrArrayAttr(scalars),
                                      builder.getDenseI64ArrayAttr(maxima));
+  if (isTraining)
+    entry->setAttr("tpa.differentiate", builder.getStringAttr(name + ".loss"));
   Block *body = builder.createBlock(&entry.getBody());
   for (unsigned i = 0; i < scalars.size(); ++i)
     body->addArgument(builder.getIndexType(), loc);
@@ -169,6 +180,8 @@ LogicalResult EntryBuilder::build(StringRef name) {
     auto loss = t6::CrossEntropyOp::create(builder, loc, logits,
                                            load(builder, name + ".targets", n));
     exec::StoreOp::create(builder, loc, loss.getLoss(), (name + ".loss").str());
+    if (isTraining)
+      return success();
     exec::StoreOp::create(builder, loc, loss.getTokenLoss(),
                           (name + ".token_loss").str());
   }
@@ -188,6 +201,8 @@ int64_t EntryBuilder::finish() {
     summary.set("page_tokens", builder.getI64IntegerAttr(options.pageTokens));
   module->setAttr("t6.summary", summary.getDictionary(model.getContext()));
   attention.erase();
+  if (trainingAttention)
+    trainingAttention.erase();
   model.erase();
   return state ? 0 : cacheTypes.size();
 }

@@ -32,7 +32,7 @@ struct EntryOptions {
   bool quantize = false;    ///< matrices of contractions as 8-bit integers
   int64_t pageTokens = 0;   ///< tokens of a page; 0: a row is one piece
   LinearStateChoice linearState = LinearStateChoice::Auto;
-  int64_t cacheTokens = 0;  ///< tokens of all pages; 0: rows at their longest
+  int64_t cacheTokens = 0; ///< tokens of all pages; 0: rows at their longest
 };
 
 /// Names of the parameters around attention, and whether norms have weights.
@@ -48,8 +48,12 @@ public:
 
   /// Declares parameters and finds what the cache holds, or a state.
   mlir::LogicalResult prepare();
-  /// Builds `prefill`, `decode`, `verify` or `loss`.
+  /// Builds `prefill`, `decode`, `verify`, `loss` or `accumulate_gradients`.
   mlir::LogicalResult build(llvm::StringRef entry);
+  /// Builds `apply_adamw`.
+  void buildOptimizer();
+  /// The names of all entries that there are.
+  static llvm::ArrayRef<llvm::StringLiteral> entryNames();
   /// Erases the model and its attention function; returns the number of cache
   /// tensors per layer.
   int64_t finish();
@@ -69,7 +73,12 @@ private:
   streamedFactors(AttentionOp op);
   /// The numbers of all operands that they are.
   static llvm::SmallVector<unsigned> streamedOperands(AttentionOp op);
-  static bool hasCache(llvm::StringRef entry) { return entry != "loss"; }
+  static bool trains(llvm::StringRef entry) {
+    return entry == "accumulate_gradients";
+  }
+  static bool hasCache(llvm::StringRef entry) {
+    return entry != "loss" && !trains(entry);
+  }
   /// `n`, where the number of tokens of a run varies, and `m` with a cache.
   static llvm::SmallVector<llvm::StringRef> scalarsOf(llvm::StringRef entry);
   /// What a block is told about its tokens: the position of each row's first
@@ -170,6 +179,7 @@ private:
   mlir::ModuleOp module;
   llvm::StringMap<mlir::Type> bufferTypes;
   mlir::func::FuncOp attention;
+  mlir::func::FuncOp trainingAttention; ///< null: the same
   CheckpointNames names;
   mlir::Location loc;
   int64_t batch = 0;

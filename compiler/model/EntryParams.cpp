@@ -53,6 +53,9 @@ SmallVector<unsigned> EntryBuilder::streamedOperands(AttentionOp op) {
 
 LogicalResult EntryBuilder::prepare() {
   attention = module.lookupSymbol<func::FuncOp>(model.getAttention());
+  for (auto function : module.getOps<func::FuncOp>())
+    if (function->hasAttr("t6.training"))
+      trainingAttention = function;
   // What was instantiated may have been edited since.
   RankedTensorType positions;
   if (attention && !attention.isExternal() &&

@@ -138,6 +138,19 @@ struct InstantiateModel : tpa::impl::InstantiateModelBase<InstantiateModel> {
         return signalPassFailure();
   }
 
+  /// What is composed for a cache has factors in place of heads.
+  void keepForTraining(func::FuncOp function) {
+    ModuleOp module = getOperation();
+    std::string name = (function.getName() + ".training").str();
+    if (module.lookupSymbol(name))
+      return;
+    OpBuilder builder(function->getContext());
+    builder.setInsertionPointAfter(function);
+    auto copy = cast<func::FuncOp>(builder.clone(*function));
+    copy.setName(name);
+    copy->setAttr("t6.training", builder.getUnitAttr());
+  }
+
   LogicalResult instantiate(t6::ModelOp model) {
     FailureOr<func::FuncOp> function = findAttention(getOperation(), model);
     if (failed(function))
@@ -174,6 +187,8 @@ struct InstantiateModel : tpa::impl::InstantiateModelBase<InstantiateModel> {
       return function->front().getTerminator()->emitOpError("yields ")
              << function->getFunctionType().getResult(0)
              << " for a hidden state of " << hidden;
+    if (train)
+      keepForTraining(*function);
     return success();
   }
 };

@@ -28,7 +28,9 @@ def InstantiateModel : Pass<"t6-instantiate-model", "mlir::ModuleOp"> {
   let options = [
     Option<"batch", "batch", "int64_t", "1", "Rows decoded together">,
     Option<"dtype", "dtype", "std::string", "\"f32\"",
-           "Element type of weight matrices and cache: f32 or bf16">];
+           "Element type of weight matrices and cache: f32 or bf16">,
+    Option<"train", "train", "bool", "false",
+           "Keep the attention function as it is written for training, too">];
   let statistics = [Statistic<"numParams", "params", "Parameters given a static type">];
   let dependentDialects = ["::tpa::TpaDialect", "mlir::func::FuncDialect"];
 }
@@ -54,6 +56,10 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
     it does where a step moves fewer bytes so, a row being half as long as it can
     be; the remark `linear-state` states both forms. A row may begin at its
     position 0, go on behind its last token or run that once more.
+
+    With `train` there are also `accumulate_gradients`, the loss of whole windows
+    of max-length tokens over heads as the attention writes them, to be
+    differentiated, and `apply_adamw`, which steps the parameters.
 
     Caches are pools of pages, and the entries that use them take a table `pages`
     of each row's: memory belongs to tokens that are there, whichever row they
@@ -84,8 +90,11 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
            "int8: matrices that contractions read are 8-bit integers with a "
            "scale per output channel; empty: as the model has them">,
     ListOption<"entries", "entries", "std::string",
-               "Entries to derive, of prefill, decode, verify and loss; empty is "
-               "all">];
+               "Entries to derive, of prefill, decode, verify, loss, "
+               "accumulate_gradients and apply_adamw; empty is all that are asked "
+               "for: verify for a number of tokens, the last two with train">,
+    Option<"train", "train", "bool", "false",
+           "Also derive the entries of a training step">];
   let statistics = [Statistic<"numCaches", "caches", "Cache tensors per layer">];
   let dependentDialects = ["::tpa::TpaDialect", "::tpa::t6::T6Dialect",
                            "::tpa::exec::ExecDialect", "mlir::func::FuncDialect",

@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/pipeline/Pipeline.h"
+#include "compiler/autodiff/Passes.h"
 #include "compiler/codegen/cpu/Passes.h"
 #include "compiler/einsum/Passes.h"
 #include "compiler/exec/Passes.h"
@@ -33,6 +34,7 @@ static constexpr PhaseInfo phaseTable[] = {
      "the attention function with sizes, over what is cached"},
     {Phase::Entries, "entries", "tensor functions of each entry"},
     {Phase::Einsum, "einsum", "attention as einsums, mask and softmax"},
+    {Phase::Gradient, "gradient", "training entries with their gradients"},
     {Phase::Fused, "fused", "attention as one pass over blocks of keys"},
     {Phase::Pairwise, "pairwise", "einsums of at most two operands"},
     {Phase::Linalg, "linalg", "linalg on tensors, pointwise operations fused"},
@@ -66,6 +68,7 @@ static void buildModel(OpPassManager &passes, const PipelineOptions &options) {
   InstantiateModelOptions instantiate;
   instantiate.batch = options.batch;
   instantiate.dtype = options.dtype;
+  instantiate.train = options.train;
   passes.addPass(createInstantiateModel(instantiate));
   // Canonicalization moves rotations onto factors, so that the cut lies there.
   passes.addPass(createCanonicalizerPass());
@@ -83,9 +86,20 @@ static void buildEntries(OpPassManager &passes,
   entries.pageTokens = options.pageTokens;
   entries.linearState = options.linearState;
   entries.cacheTokens = options.cacheTokens;
+  entries.train = options.train;
   for (const std::string &name : options.entries)
     entries.entries.push_back(name);
   passes.addPass(createBuildEntries(entries));
+}
+
+static void buildGradient(OpPassManager &passes,
+                          const PipelineOptions &options) {
+  DifferentiateOptions differentiate;
+  differentiate.recompute = options.recompute;
+  passes.addPass(createDifferentiate(differentiate));
+  // Not canonicalized: projections would be composed into the attentions that
+  // alone read them in a pass.
+  passes.addPass(createCSEPass());
 }
 
 static void buildLinalg(OpPassManager &passes) {
@@ -181,6 +195,8 @@ void buildPipeline(OpPassManager &passes, Phase from, Phase to,
   }
   if (runs(Phase::Einsum))
     passes.addPass(createExpandAttention());
+  if (runs(Phase::Gradient) && options.train)
+    buildGradient(passes, options);
   if (runs(Phase::Fused) && options.fuse) {
     passes.addPass(createFuseStream());
     verified();

@@ -23,6 +23,7 @@ enum class Phase {
   Model,    ///< the attention function with sizes, written over what is cached
   Entries,  ///< tensor functions of each entry
   Einsum,   ///< attention as einsums, mask and softmax
+  Gradient, ///< entries that train, with the reverse of their blocks
   Fused,    ///< attention as one pass over blocks of keys
   Pairwise, ///< einsums of at most two operands, in the cheapest order
   Linalg,   ///< linalg on tensors, pointwise operations fused
@@ -51,7 +52,9 @@ struct PipelineOptions {
   std::string linearState = "auto"; ///< of attention without a normaliser
   std::string dtype = "f32";
   std::string weights;              ///< "int8", or empty: of the dtype
-  std::vector<std::string> entries; ///< empty: all
+  std::vector<std::string> entries; ///< empty: all that do not train
+  bool train = false;               ///< also the entries of a training step
+  std::string recompute = "none";   ///< by the reverse: none or full
   bool fuse = true;                 ///< make streams of attention
   bool checkKernels = false;        ///< keep reference kernels for t6 check
   cpu::CpuTarget cpu;

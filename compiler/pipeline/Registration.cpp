@@ -9,6 +9,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/pipeline/Registration.h"
+#include "compiler/autodiff/DifferentiableOpInterface.h"
+#include "compiler/autodiff/Passes.h"
 #include "compiler/codegen/cpu/Passes.h"
 #include "compiler/einsum/Passes.h"
 #include "compiler/exec/Passes.h"
@@ -56,12 +58,16 @@ void tpa::registerAllDialects(DialectRegistry &registry) {
   scf::registerBufferizableOpInterfaceExternalModels(registry);
   tensor::registerBufferizableOpInterfaceExternalModels(registry);
   registerStreamBufferization(registry);
+  registerTpaAdjoints(registry);
+  registerT6Adjoints(registry);
+  registerElementwiseAdjoints(registry);
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
 }
 
 void tpa::registerAllPasses() {
   registerModelPasses();
+  registerAutodiffPasses();
   registerEinsumPasses();
   registerFusionPasses();
   registerExecPasses();

@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/t6/Layout.h"
+#include "dialects/t6/ShapeChecks.h"
 #include "dialects/t6/T6Dialect.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/Support/MathExtras.h"
@@ -19,40 +20,6 @@ using namespace tpa::t6;
 
 #define GET_OP_CLASSES
 #include "dialects/t6/T6Ops.cpp.inc"
-
-using EmitError = function_ref<InFlightDiagnostic()>;
-
-static LogicalResult checkRank(Value value, StringRef name, int64_t rank,
-                               EmitError emitError) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  if (!type || type.getRank() != rank)
-    return emitError() << name << " must have rank " << rank << ", but is "
-                       << value.getType();
-  return success();
-}
-
-/// Both sizes where static; a dynamic size agrees with any.
-static LogicalResult checkSize(Value a, int64_t dimA, StringRef nameA, Value b,
-                               int64_t dimB, StringRef nameB,
-                               EmitError emitError) {
-  int64_t sizeA = cast<ShapedType>(a.getType()).getDimSize(dimA);
-  int64_t sizeB = cast<ShapedType>(b.getType()).getDimSize(dimB);
-  if (ShapedType::isDynamic(sizeA) || ShapedType::isDynamic(sizeB) ||
-      sizeA == sizeB)
-    return success();
-  return emitError() << "dimension " << dimA << " of " << nameA << " is "
-                     << sizeA << ", but dimension " << dimB << " of " << nameB
-                     << " is " << sizeB;
-}
-
-static RankedTensorType f32Tensor(MLIRContext *context,
-                                  ArrayRef<int64_t> shape) {
-  return RankedTensorType::get(shape, Float32Type::get(context));
-}
-
-static int64_t dim(Value value, int64_t i) {
-  return cast<ShapedType>(value.getType()).getDimSize(i);
-}
 
 //===----------------------------------------------------------------------===//
 // model, param, split
@@ -241,8 +208,8 @@ LogicalResult CrossEntropyOp::inferReturnTypes(MLIRContext *context,
                          "logits", error)))
       return failure();
   results.push_back(f32Tensor(context, {1}));
-  results.push_back(
-      f32Tensor(context, {dim(op.getLogits(), 0), dim(op.getLogits(), 1)}));
+  results.append(
+      2, f32Tensor(context, {dim(op.getLogits(), 0), dim(op.getLogits(), 1)}));
   return success();
 }
 
@@ -258,29 +225,6 @@ LogicalResult SelectTokenOp::inferReturnTypes(MLIRContext *context,
     return failure();
   results.push_back(
       f32Tensor(context, {dim(op.getX(), 0), 1, dim(op.getX(), 2)}));
-  return success();
-}
-
-//===----------------------------------------------------------------------===//
-// Optimiser
-//===----------------------------------------------------------------------===//
-
-LogicalResult AdamWOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
-                                        Adaptor op,
-                                        SmallVectorImpl<Type> &results) {
-  results.assign(3, op.getParam().getType());
-  return success();
-}
-
-LogicalResult AdamWOp::verify() {
-  // adamw_c3
-  for (const APFloat &beta : {getBeta1(), getBeta2()})
-    if (!(beta.convertToDouble() >= 0.0 && beta.convertToDouble() < 1.0))
-      return emitOpError("beta1 and beta2 must be at least 0 and less than 1");
-  if (!(getEps().convertToDouble() > 0.0))
-    return emitOpError("eps must be positive");
-  if (!(getWeightDecay().convertToDouble() >= 0.0))
-    return emitOpError("weight_decay must not be negative");
   return success();
 }
 

@@ -264,19 +264,21 @@ def T6_SwigluOp : T6_InferredOp<"swiglu", [/*swiglu_c1*/SameTypeOperands]> {
 def T6_CrossEntropyOp : T6_InferredOp<"cross_entropy"> {
   let summary = "measure the surprise of the target tokens";
   let description = [{
-    `token_loss[b,n] = logsumexp_v logits[b,n,v] - logits[b,n,targets[b,n]]`,
-    zero where the target is -1; `loss[0]` is their mean over the other targets
-    (zero if there are none).
+    `log_sum_exp[b,n] = log sum_v exp logits[b,n,v]`,
+    `token_loss[b,n] = log_sum_exp[b,n] - logits[b,n,targets[b,n]]`, zero where
+    the target is -1; `loss[0]` is their mean over the other targets (zero if
+    there are none).
 
     Constraints:
     - (C1) logits has rank 3, targets rank 2 and the first two sizes of logits
 
     ```mlir
-    %loss, %token_loss = t6.cross_entropy %logits, %targets : tensor<1x?x256xf32>, tensor<1x?xi32>
+    %loss, %token_loss, %lse = t6.cross_entropy %logits, %targets : tensor<1x?x256xf32>, tensor<1x?xi32>
     ```
   }];
   let arguments = (ins T6_FloatTensor:$logits, T6_IdTensor:$targets);
-  let results = (outs T6_FloatTensor:$loss, T6_FloatTensor:$token_loss);
+  let results = (outs T6_FloatTensor:$loss, T6_FloatTensor:$token_loss,
+                      T6_FloatTensor:$log_sum_exp);
   let assemblyFormat = "$logits `,` $targets attr-dict `:` type($logits) `,` type($targets)";
 }
 
@@ -296,47 +298,6 @@ def T6_SelectTokenOp : T6_InferredOp<"select_token"> {
   let arguments = (ins T6_FloatTensor:$x, T6_IdTensor:$index);
   let results = (outs T6_FloatTensor:$result);
   let assemblyFormat = "$x `[` $index `]` attr-dict `:` type($x) `,` type($index)";
-}
-
-//===----------------------------------------------------------------------===//
-// Optimiser
-//===----------------------------------------------------------------------===//
-
-def T6_AdamWOp : T6_InferredOp<"adamw", [
-    /*adamw_c1*/AllTypesMatch<["param", "grad", "m", "v"]>]> {
-  let summary = "step a parameter and its moments along a gradient";
-  let description = [{
-    With g = grad_scale[0] * grad and t = step[0], counted from one:
-    `m' = beta1 m + (1 - beta1) g`, `v' = beta2 v + (1 - beta2) g^2`,
-    `param' = param - lr[0] (weight_decay param
-              + m' / (1 - beta1^t) / (sqrt(v' / (1 - beta2^t)) + eps))`
-    (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", alg. 2)
-
-    `grad_scale` is for what all gradients share: the clip to a global norm, the
-    mean over accumulated steps.
-
-    Constraints:
-    - (C1) param, grad, m and v have one type, of f32 or f64 elements
-    - (C2) step, lr and grad_scale have shape 1
-    - (C3) beta1 and beta2 lie in [0, 1), eps is positive, weight_decay is not
-      negative
-
-    ```mlir
-    %p2, %m2, %v2 = t6.adamw %p, %g, %m, %v step %t lr %lr grad_scale %s
-        {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = 0.1 : f64}
-        : tensor<64x256xf32>
-    ```
-  }];
-  let arguments = (ins RankedTensorOf<[F32, F64]>:$param, RankedTensorOf<[F32, F64]>:$grad,
-                       RankedTensorOf<[F32, F64]>:$m, RankedTensorOf<[F32, F64]>:$v,
-                       /*adamw_c2*/T6_OneInteger:$step, T6_OneFloat:$lr, T6_OneFloat:$grad_scale,
-                       F64Attr:$beta1, F64Attr:$beta2, F64Attr:$eps, F64Attr:$weight_decay);
-  let results = (outs T6_FloatTensor:$new_param, T6_FloatTensor:$new_m, T6_FloatTensor:$new_v);
-  let assemblyFormat = [{
-    $param `,` $grad `,` $m `,` $v `step` $step `lr` $lr `grad_scale` $grad_scale attr-dict
-    `:` type($param)
-  }];
-  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -463,5 +424,7 @@ def T6_RingAppendOp : T6_InferredOp<"ring_append"> {
     `:` type($ring) `,` type($x) `,` type($positions) (`,` type($last)^)?
   }];
 }
+
+include "dialects/t6/T6TrainingOps.td"
 
 #endif // TPA_DIALECTS_T6_T6OPS_TD

@@ -146,31 +146,49 @@ LogicalResult SoftmaxOp::inferReturnTypes(MLIRContext *,
   return success();
 }
 
-LogicalResult SoftmaxOp::verify() {
-  // softmax_c2
-  if (bool(getSinks()) != bool(getAlong()))
-    return emitOpError("takes sinks if, and only if, it takes along");
-  if (!getSinks())
+/// softmax_c2, log_sum_exp_c2
+template <typename Op> static LogicalResult verifySinks(Op op) {
+  if (bool(op.getSinks()) != bool(op.getAlong()))
+    return op.emitOpError("takes sinks if, and only if, it takes along");
+  if (!op.getSinks())
     return success();
-  auto type = cast<RankedTensorType>(getX().getType());
-  auto sinks = cast<RankedTensorType>(getSinks().getType());
-  ArrayRef<int64_t> along = *getAlong();
+  auto type = cast<RankedTensorType>(op.getX().getType());
+  auto sinks = cast<RankedTensorType>(op.getSinks().getType());
+  ArrayRef<int64_t> along = *op.getAlong();
   if (int64_t(along.size()) != sinks.getRank())
-    return emitOpError("along has ")
+    return op.emitOpError("along has ")
            << along.size() << " dimensions, but sinks is " << sinks;
   int64_t previous = -1;
   for (auto [dim, size] : llvm::zip_equal(along, sinks.getShape())) {
     if (dim <= previous || dim >= type.getRank() - 1)
-      return emitOpError("along must list dimensions of x but the last, "
-                         "in increasing order");
+      return op.emitOpError("along must list dimensions of x but the last, "
+                            "in increasing order");
     previous = dim;
     if (failed(verifyCompatibleShape({type.getDimSize(dim)}, {size})))
-      return emitOpError("dimension ")
+      return op.emitOpError("dimension ")
              << dim << " of x has size " << type.getDimSize(dim)
              << ", but that of sinks " << size;
   }
   return success();
 }
+
+LogicalResult SoftmaxOp::verify() { return verifySinks(*this); }
+
+LogicalResult LogSumExpOp::inferReturnTypes(MLIRContext *,
+                                            std::optional<Location> location,
+                                            Adaptor adaptor,
+                                            SmallVectorImpl<Type> &results) {
+  // log_sum_exp_c1
+  auto type = dyn_cast<RankedTensorType>(adaptor.getX().getType());
+  if (!type || type.getRank() == 0)
+    return mlir::emitError(*location)
+           << "x must have rank 1 or more, but is " << adaptor.getX().getType();
+  results.push_back(RankedTensorType::get(type.getShape().drop_back(),
+                                          type.getElementType()));
+  return success();
+}
+
+LogicalResult LogSumExpOp::verify() { return verifySinks(*this); }
 
 //===----------------------------------------------------------------------===//
 // rope

@@ -323,6 +323,33 @@ def Tpa_SoftmaxOp : Tpa_InferredOp<"softmax"> {
   let hasVerifier = 1;
 }
 
+def Tpa_LogSumExpOp : Tpa_InferredOp<"log_sum_exp"> {
+  let summary = "measure the last dimension by the logarithm of its exponentials' sum";
+  let description = [{
+    `result[...] = log sum_m exp(x[..., m])`, -inf for a row of -inf only: what a
+    softmax divides by. With it, `exp(x - result)` are the softmax's weights, each
+    without a look at the others: the reverse of an attention need not save them.
+    `sinks` and `along` are those of the softmax.
+
+    Constraints:
+    - (C1) x has rank 1 or more and element type f32 or f64
+    - (C2) sinks is given with along, one increasing dimension of x but the last
+      per dimension of sinks, of the same size
+
+    ```mlir
+    %l = tpa.log_sum_exp %x : tensor<1x34x1x?xf32>
+    ```
+  }];
+  let arguments = (ins /*log_sum_exp_c1*/RankedTensorOf<[F32, F64]>:$x,
+                       Optional<Tpa_FloatTensor>:$sinks,
+                       OptionalAttr<DenseI64ArrayAttr>:$along);
+  let results = (outs Tpa_FloatTensor:$result);
+  let assemblyFormat = [{
+    $x (`sinks` $sinks^ `along` $along)? attr-dict `:` type($x) (`,` type($sinks)^)?
+  }];
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Pointwise maps
 //===----------------------------------------------------------------------===//

@@ -191,6 +191,13 @@ absl::Status Executor::allocate(int entry, EntryPlan &plan) {
 
 absl::Status Executor::checkBound(int entry) const {
   const Program &program = artifact->program();
+  if (weights && paramMemory == ParamMemory::Mapped &&
+      program.entries[entry].updatesParams(program.buffers))
+    return absl::FailedPreconditionError(absl::StrCat(
+        "entry '", program.entries[entry].name, "' of ", artifact->path(),
+        " updates parameters, which are mapped from their file. HINT: copy "
+        "them "
+        "(--copy-weights)"));
   for (const Dispatch &dispatch : program.entries[entry].dispatches)
     for (const Binding &binding : dispatch.bindings)
       if (!addresses[binding.buffer])

@@ -275,8 +275,7 @@ void ProgramParser::parseWrites(Dispatch &dispatch, const JsonPlace &place) {
     if (!root.ok())
       return;
     const Buffer &buffer = program.buffers[dispatch.bindings[index].buffer];
-    if (buffer.kind == BufferKind::Param ||
-        buffer.kind == BufferKind::Constant || buffer.kind == BufferKind::Input)
+    if (buffer.kind == BufferKind::Constant || buffer.kind == BufferKind::Input)
       place[i].fail(absl::StrCat("writes to '", buffer.name,
                                  "', a buffer of "
                                  "kind ",

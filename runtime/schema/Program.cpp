@@ -92,4 +92,12 @@ std::vector<int64_t> maxScalars(const Entry &entry) {
   return values;
 }
 
+bool Entry::updatesParams(const std::vector<Buffer> &buffers) const {
+  for (const Dispatch &dispatch : dispatches)
+    for (int write : dispatch.writes)
+      if (buffers[dispatch.bindings[write].buffer].kind == BufferKind::Param)
+        return true;
+  return false;
+}
+
 } // namespace t6

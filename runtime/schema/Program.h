@@ -172,6 +172,10 @@ struct Entry {
   std::vector<Port> inputs;
   std::vector<Port> outputs;
   std::vector<Dispatch> dispatches;
+
+  /// Whether it changes parameters, as a step of training does: they must be
+  /// memory of the caller's or of the executor's, not a file's.
+  bool updatesParams(const std::vector<Buffer> &buffers) const;
 };
 
 struct ModelInfo {

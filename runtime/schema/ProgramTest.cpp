@@ -251,7 +251,6 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{DISPATCH "/scalars/0", "q", "'q'"},
         Damage{DISPATCH "/writes/0", 3, "writes[0] is 3"},
         Damage{DISPATCH "/writes/0", 0, "a buffer of kind input"},
-        Damage{DISPATCH "/writes/0", 1, "a buffer of kind param"},
         Damage{DISPATCH "/writes", json::array({2, 2}), "repeats a binding"},
         Damage{DISPATCH "/cost/read/0/0", -1, "cost.read[0][0] is -1"},
         Damage{DISPATCH "/cost/read/0", json::array(), "no coefficient"},

@@ -37,8 +37,8 @@ static TensorView integers(absl::Span<const int32_t> data,
 }
 
 Golden readGolden(const std::string &name) {
-  std::unique_ptr<SafetensorsFile> file = require(SafetensorsFile::open(
-      "tests/data/" + name + "/reference.safetensors"));
+  std::unique_ptr<SafetensorsFile> file = require(
+      SafetensorsFile::open("tests/data/" + name + "/reference.safetensors"));
   Golden golden;
   const TensorView &logits = *file->find("logits");
   golden.rows = logits.shape[0];
@@ -65,10 +65,11 @@ double relativeError(absl::Span<const float> actual,
 }
 
 GoldenModel::GoldenModel(const std::string &artifact, const std::string &name,
-                         int threads)
+                         int threads, ParamMemory memory)
     : golden(readGolden(name)) {
   ExecutorOptions options;
   options.threads = threads;
+  options.paramMemory = memory;
   executor =
       require(Executor::create(require(Artifact::open(artifact)), options));
   absl::Status status = executor->bindParams(require(
@@ -107,6 +108,21 @@ std::vector<float> GoldenModel::runForLogits(const std::string &entry,
   EXPECT_EQ(logits->second.shape,
             (std::vector<int64_t>{batch(), golden.vocab}));
   return valuesOf<float>(logits->second);
+}
+
+float GoldenModel::accumulate() {
+  std::vector<int32_t> tokens, targets;
+  for (int64_t row = 0; row < batch(); ++row)
+    for (int64_t i = 0; i < maxLength(); ++i) {
+      tokens.push_back(token(row, i));
+      targets.push_back(token(row, i + 1));
+    }
+  Tensors outputs =
+      run("accumulate_gradients",
+          {{"tokens", integers(tokens, {batch(), maxLength()})},
+           {"targets", integers(targets, {batch(), maxLength()})}});
+  auto loss = outputs.find("loss");
+  return loss == outputs.end() ? NAN : valuesOf<float>(loss->second)[0];
 }
 
 GoldenModel::Loss GoldenModel::loss(int64_t length) {
@@ -161,8 +177,7 @@ std::vector<float> GoldenModel::decode(absl::Span<const int32_t> positions) {
 static void place(const Golden &golden, absl::Span<const float> from,
                   int64_t row, int64_t position, std::vector<float> &into) {
   std::copy_n(from.begin() + row * golden.vocab, golden.vocab,
-              into.begin() +
-                  (row * golden.length + position) * golden.vocab);
+              into.begin() + (row * golden.length + position) * golden.vocab);
 }
 
 std::vector<float> GoldenModel::walk(int64_t prefilled, int64_t chunk) {

@@ -46,8 +46,8 @@ double relativeError(absl::Span<const float> actual,
 class GoldenModel {
 public:
   /// Opens an artifact for the case `name` and loads its weights.
-  GoldenModel(const std::string &artifact, const std::string &name,
-              int threads);
+  GoldenModel(const std::string &artifact, const std::string &name, int threads,
+              ParamMemory memory = ParamMemory::Mapped);
 
   int64_t batch() const { return program().options.batch; }
   int64_t maxLength() const { return program().options.maxLength; }
@@ -72,6 +72,10 @@ public:
   Loss loss(int64_t length);
   /// The same with targets of the caller's, [B, length].
   Loss loss(int64_t length, absl::Span<const int32_t> targets);
+
+  /// Runs the entry `accumulate_gradients` on the first maxLength() tokens and
+  /// returns the loss.
+  float accumulate();
 
   /// One run of `prefill`: row r takes the recorded tokens from positions[r]
   /// on, `length` of them (token 0 beyond the recorded ones); logits [B, V] of
@@ -100,9 +104,10 @@ public:
   /// what a mask hides is multiplied by zero.
   void stainRow(int64_t row);
 
-private:
   using Tensors = std::map<std::string, TensorView>;
   Tensors run(const std::string &entry, const Tensors &inputs);
+
+private:
   std::vector<float> runForLogits(const std::string &entry,
                                   const Tensors &inputs);
 

@@ -94,26 +94,44 @@ exec.buffer input @step.param : tensor<5x47xf32>
 exec.buffer input @step.grad : tensor<5x47xf32>
 exec.buffer input @step.m : tensor<5x47xf32>
 exec.buffer input @step.v : tensor<5x47xf32>
-exec.buffer input @step.step : tensor<1xi32> {range = array<i64: 1, 1000000>}
 exec.buffer input @step.lr : tensor<1xf32>
 exec.buffer input @step.grad_scale : tensor<1xf32>
+exec.buffer input @step.beta1 : tensor<1xf32>
+exec.buffer input @step.beta2 : tensor<1xf32>
+exec.buffer input @step.epsilon : tensor<1xf32>
+exec.buffer input @step.weight_decay : tensor<1xf32>
+exec.buffer input @step.correction1 : tensor<1xf32>
+exec.buffer input @step.correction2 : tensor<1xf32>
 exec.buffer output @step.new_param : tensor<5x47xf32>
 exec.buffer output @step.new_m : tensor<5x47xf32>
 exec.buffer output @step.new_v : tensor<5x47xf32>
+exec.buffer output @step.cleared : tensor<5x47xf32>
 exec.entry @step scalars [] maxima [] {
 ^bb0:
-  %p = exec.load @step.param : tensor<5x47xf32>
-  %g = exec.load @step.grad : tensor<5x47xf32>
-  %m = exec.load @step.m : tensor<5x47xf32>
-  %v = exec.load @step.v : tensor<5x47xf32>
-  %t = exec.load @step.step : tensor<1xi32>
+  // Inputs do not change: what is updated in place is a sum.
+  %zeros = arith.constant dense<0.0> : tensor<5x47xf32>
+  %p0 = exec.load @step.param : tensor<5x47xf32>
+  %g0 = exec.load @step.grad : tensor<5x47xf32>
+  %m0 = exec.load @step.m : tensor<5x47xf32>
+  %v0 = exec.load @step.v : tensor<5x47xf32>
+  %p = arith.addf %p0, %zeros : tensor<5x47xf32>
+  %g = arith.addf %g0, %zeros : tensor<5x47xf32>
+  %m = arith.addf %m0, %zeros : tensor<5x47xf32>
+  %v = arith.addf %v0, %zeros : tensor<5x47xf32>
   %lr = exec.load @step.lr : tensor<1xf32>
   %s = exec.load @step.grad_scale : tensor<1xf32>
-  %p2, %m2, %v2 = t6.adamw %p, %g, %m, %v step %t lr %lr grad_scale %s
-      {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = 0.1 : f64} : tensor<5x47xf32>
+  %beta1 = exec.load @step.beta1 : tensor<1xf32>
+  %beta2 = exec.load @step.beta2 : tensor<1xf32>
+  %epsilon = exec.load @step.epsilon : tensor<1xf32>
+  %weight_decay = exec.load @step.weight_decay : tensor<1xf32>
+  %correction1 = exec.load @step.correction1 : tensor<1xf32>
+  %correction2 = exec.load @step.correction2 : tensor<1xf32>
+  %p2, %m2, %v2, %g2 = t6.adamw %p, %g, %m, %v scale %s lr %lr betas %beta1, %beta2
+      eps %epsilon decay %weight_decay corrections %correction1, %correction2 : tensor<5x47xf32>
   exec.store %p2, @step.new_param : tensor<5x47xf32>
   exec.store %m2, @step.new_m : tensor<5x47xf32>
   exec.store %v2, @step.new_v : tensor<5x47xf32>
+  exec.store %g2, @step.cleared : tensor<5x47xf32>
 }
 
 // A state to which a product is added, and one to which what is in memory is.

@@ -139,8 +139,10 @@ class OperationsTest(unittest.TestCase):
         for step in (1, 2, 1000):
             lr, scale = np.float32(3e-3), np.float32(0.5)
             out = self.programs.run(self.artifact, "step", {
-                "param": param, "grad": grad, "m": m, "v": v, "step": np.array([step], np.int32),
-                "lr": np.array([lr]), "grad_scale": np.array([scale])})
+                "param": param, "grad": grad, "m": m, "v": v, "lr": np.array([lr]), "grad_scale": np.array([scale]),
+                **{name: np.array([value], np.float32) for name, value in (
+                    ("beta1", 0.9), ("beta2", 0.95), ("epsilon", 1e-8), ("weight_decay", 0.1),
+                    ("correction1", 1 - 0.9**step), ("correction2", 1 - 0.95**step))}})
             p64, g64, m64, v64 = (x.astype(np.float64) for x in (param, grad * scale, m, v))
             m64 = 0.9 * m64 + 0.1 * g64
             v64 = 0.95 * v64 + 0.05 * g64**2
@@ -148,6 +150,7 @@ class OperationsTest(unittest.TestCase):
             self.agrees(out["new_m"], m64)
             self.agrees(out["new_v"], v64)
             self.agrees(out["new_param"], p64 - lr * change)
+            self.assertFalse(out["cleared"].any())
 
 
 if __name__ == "__main__":

@@ -78,8 +78,19 @@ static cl::opt<std::string>
             cl::cat(category));
 static cl::list<std::string> entries(
     "entries",
-    cl::desc("Entries: of prefill, decode, verify, loss (default: all)"),
+    cl::desc("Entries: of prefill, decode, verify, loss, accumulate_gradients, "
+             "apply_adamw (default: all; the last two with --train)"),
     cl::CommaSeparated, cl::cat(category));
+static cl::opt<bool>
+    train("train",
+          cl::desc("Also compile a training step on --batch windows of "
+                   "--max-length tokens"),
+          cl::cat(category));
+static cl::opt<std::string>
+    recompute("recompute",
+              cl::desc("What the reverse of a training step computes again: "
+                       "none, full (each block, from its input)"),
+              cl::init("none"), cl::cat(category));
 static cl::opt<std::string>
     arch("arch",
          cl::desc("Architecture of a config.json (default: by its keys)"),
@@ -173,6 +184,12 @@ struct Compilation {
 
 } // namespace
 
+static bool isTrainingEntry(StringRef name) {
+  return name == "accumulate_gradients" || name == "apply_adamw";
+}
+
+static bool trains() { return train || llvm::any_of(entries, isTrainingEntry); }
+
 /// Refuses values of options that no model can be compiled with.
 static LogicalResult checkOptions() {
   constexpr int64_t most = 1 << 24;
@@ -200,11 +217,26 @@ static LogicalResult checkOptions() {
   }
   for (const std::string &entry : entries)
     if (entry != "prefill" && entry != "decode" && entry != "verify" &&
-        entry != "loss") {
+        entry != "loss" && !isTrainingEntry(entry)) {
       fail("--entries=" + entry +
-           " is no entry. HINT: use prefill, decode, verify or loss");
+           " is no entry. HINT: use prefill, decode, verify, loss, "
+           "accumulate_gradients or apply_adamw");
       return failure();
     }
+  if (recompute != "none" && recompute != "full") {
+    fail("--recompute=" + recompute +
+         " is not supported. HINT: use none or full");
+    return failure();
+  }
+  if (recompute.getNumOccurrences() > 0 && !trains()) {
+    fail("--recompute has no effect where nothing trains. HINT: add --train");
+    return failure();
+  }
+  if (trains() && (dtype != "f32" || weights == "int8")) {
+    fail("--train is for weights in f32. HINT: leave out --dtype and "
+         "--weights");
+    return failure();
+  }
   if (verifyTokens < 0 || verifyTokens > 64) {
     fail("--verify-tokens=" + llvm::Twine(verifyTokens) +
          " is not from 0 to 64: a token's ancestors are 64 bits");
@@ -257,6 +289,8 @@ static LogicalResult checkNothingIgnored() {
                                  &weights,
                                  &compileFrom,
                                  std::addressof(entries),
+                                 &train,
+                                 &recompute,
                                  &fuse,
                                  &checkKernels,
                                  &strip};
@@ -318,6 +352,8 @@ parseCompilation(StringRef output) {
                          dtype,
                          weights == "int8" ? "int8" : "",
                          entries,
+                         trains(),
+                         recompute,
                          fuse == Switch::On,
                          checkKernels,
                          *cpu};

@@ -349,7 +349,8 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
       if (failed(NestEmitter(builder, nest, lanes, lower, upper).emit()))
         return failure();
     }
-    for (linalg::GenericOp op : llvm::reverse(nest.operations()))
+    SmallVector<linalg::GenericOp> emitted = nest.operations();
+    for (linalg::GenericOp op : llvm::reverse(emitted))
       op.erase();
     eraseMemory(nest.fill, nest.intermediate);
     for (const Twin &twin : nest.twins)

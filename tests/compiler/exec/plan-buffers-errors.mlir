@@ -96,16 +96,6 @@ exec.entry @update_param scalars [] maxima [] {
 
 // -----
 
-exec.buffer param @w : tensor<3xf32>
-exec.entry @store_param scalars [] maxima [] {
-  %e = tensor.empty() : tensor<3xf32>
-  // expected-error@+1 {{writes to @w, but param buffers never change}}
-  %new = exec.dispatch @train writes(%e : tensor<3xf32>) -> tensor<3xf32>
-  exec.store %new, @w : tensor<3xf32>
-}
-
-// -----
-
 exec.buffer input @x : tensor<3xf32>
 exec.buffer output @y : tensor<3xf32>
 exec.entry @copy scalars [] maxima [] {

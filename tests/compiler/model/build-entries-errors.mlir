@@ -22,7 +22,7 @@
 // SHORT: cannot be compiled for a cache of 64 tokens: each row is in one piece, of 64 tokens
 // PAGES: cannot be compiled for a cache of more than 2147483646 pages
 
-// ENTRY: t6_nano.mlir:2:1: error: 't6.model' op has no entry 'train': there are prefill, decode, verify and loss
+// ENTRY: t6_nano.mlir:2:1: error: 't6.model' op has no entry 'train': there are prefill, decode, verify, loss, accumulate_gradients, apply_adamw
 // RUN: not tpa-opt %{ready} --t6-build-entries=entries=verify 2>&1 | FileCheck %s --check-prefix=TOKENS
 // RUN: not tpa-opt %{ready} --t6-build-entries=verify-tokens=65 2>&1 | FileCheck %s --check-prefix=MANY
 // RUN: not tpa-opt %{ready} --t6-build-entries="max-length=8 verify-tokens=9" 2>&1 | FileCheck %s --check-prefix=LONG

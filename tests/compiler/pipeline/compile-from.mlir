@@ -23,7 +23,7 @@
 // V3-NOT: vector<16xf32>
 // V4: vector<16xf32>
 
-// UNKNOWN: error: --compile-to=fusion is no phase. HINT: the phases are input, model, entries, einsum, fused, pairwise, linalg, dispatch, memory, vector, llvm{{$}}
+// UNKNOWN: error: --compile-to=fusion is no phase. HINT: the phases are input, model, entries, einsum, gradient, fused, pairwise, linalg, dispatch, memory, vector, llvm{{$}}
 // ORDER: error: --compile-to=einsum comes before --compile-from=linalg
 // ARTIFACT: error: --compile-to prints IR, but the output is an artifact. HINT: name it .mlir, or drop --compile-to
 // TARGET: error: --target=cuda is not supported. HINT: use --target=cpu

@@ -18,8 +18,8 @@ func.func @layers(%tokens: tensor<?x5xi32>, %table: tensor<?x64xbf16>, %x: tenso
 
 // CHECK-LABEL: sym_name = "cross_entropy"
 func.func @cross_entropy(%logits: tensor<2x?x?xbf16>, %targets: tensor<?x?xi32>) {
-  // CHECK: "t6.cross_entropy"{{.*}} -> (tensor<1xf32>, tensor<2x?xf32>)
-  %loss, %token_loss = t6.cross_entropy %logits, %targets : tensor<2x?x?xbf16>, tensor<?x?xi32>
+  // CHECK: "t6.cross_entropy"{{.*}} -> (tensor<1xf32>, tensor<2x?xf32>, tensor<2x?xf32>)
+  %loss, %token_loss, %lse = t6.cross_entropy %logits, %targets : tensor<2x?x?xbf16>, tensor<?x?xi32>
   return
 }
 

@@ -82,7 +82,7 @@ func.func @swiglu_c1(%gate: tensor<1x2x4xf32>, %up: tensor<1x2x5xf32>) {
 
 func.func @cross_entropy_c1_logits(%logits: tensor<2x4xf32>, %targets: tensor<1x2xi32>) {
   // expected-error @below {{logits must have rank 3, but is 'tensor<2x4xf32>'}}
-  %l, %t = t6.cross_entropy %logits, %targets : tensor<2x4xf32>, tensor<1x2xi32>
+  %l, %t, %s = t6.cross_entropy %logits, %targets : tensor<2x4xf32>, tensor<1x2xi32>
   return
 }
 
@@ -90,7 +90,7 @@ func.func @cross_entropy_c1_logits(%logits: tensor<2x4xf32>, %targets: tensor<1x
 
 func.func @cross_entropy_c1_targets(%logits: tensor<1x2x4xf32>, %targets: tensor<2xi32>) {
   // expected-error @below {{targets must have rank 2, but is 'tensor<2xi32>'}}
-  %l, %t = t6.cross_entropy %logits, %targets : tensor<1x2x4xf32>, tensor<2xi32>
+  %l, %t, %s = t6.cross_entropy %logits, %targets : tensor<1x2x4xf32>, tensor<2xi32>
   return
 }
 
@@ -98,7 +98,7 @@ func.func @cross_entropy_c1_targets(%logits: tensor<1x2x4xf32>, %targets: tensor
 
 func.func @cross_entropy_c1_sizes(%logits: tensor<1x2x4xf32>, %targets: tensor<1x3xi32>) {
   // expected-error @below {{dimension 1 of targets is 3, but dimension 1 of logits is 2}}
-  %l, %t = t6.cross_entropy %logits, %targets : tensor<1x2x4xf32>, tensor<1x3xi32>
+  %l, %t, %s = t6.cross_entropy %logits, %targets : tensor<1x2x4xf32>, tensor<1x3xi32>
   return
 }
 
@@ -232,49 +232,50 @@ func.func @cache_read_c1(%c: tensor<2xf32>, %m: index) {
 
 // -----
 
-func.func @adamw_c1(%p: tensor<4xf32>, %g: tensor<5xf32>, %t: tensor<1xi32>, %lr: tensor<1xf32>) {
+func.func @adamw_c1(%p: tensor<4xf32>, %g: tensor<5xf32>, %s: tensor<1xf32>) {
   // expected-error @below {{'t6.adamw' op failed to verify that all of {param, grad, m, v} have same type}}
-  %p2, %m2, %v2 = "t6.adamw"(%p, %g, %p, %p, %t, %lr, %lr)
-      {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = 0.1 : f64}
-      : (tensor<4xf32>, tensor<5xf32>, tensor<4xf32>, tensor<4xf32>, tensor<1xi32>, tensor<1xf32>, tensor<1xf32>)
-      -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>)
+  %p2, %m2, %v2, %g2 = "t6.adamw"(%p, %g, %p, %p, %s, %s, %s, %s, %s, %s, %s, %s)
+      : (tensor<4xf32>, tensor<5xf32>, tensor<4xf32>, tensor<4xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>)
+      -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>)
   return
 }
 
 // -----
 
-func.func @adamw_c2(%p: tensor<4xf32>, %t: tensor<1xi32>, %lr: tensor<2xf32>) {
-  // expected-error @below {{'t6.adamw' op operand #5 must be one f32 in a tensor, but got 'tensor<2xf32>'}}
-  %p2, %m2, %v2 = "t6.adamw"(%p, %p, %p, %p, %t, %lr, %lr)
-      {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = 0.1 : f64}
-      : (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<1xi32>, tensor<2xf32>, tensor<2xf32>)
-      -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>)
+func.func @add_gradient_c1(%g: tensor<4x2xf32>, %x: tensor<4x3xf32>) {
+  // expected-error @below {{dimension 1 of x is 3, but dimension 1 of gradient is 2}}
+  %h = t6.add_gradient %g, %x : tensor<4x2xf32>, tensor<4x3xf32>
   return
 }
 
 // -----
 
-func.func @adamw_c3_beta(%p: tensor<4xf32>, %t: tensor<1xi32>, %lr: tensor<1xf32>) {
-  // expected-error @below {{'t6.adamw' op beta1 and beta2 must be at least 0 and less than 1}}
-  %p2, %m2, %v2 = t6.adamw %p, %p, %p, %p step %t lr %lr grad_scale %lr
-      {beta1 = 1.0 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = 0.1 : f64} : tensor<4xf32>
+func.func @embedding_gradient_c1_rank(%g: tensor<4x2xf32>, %t: tensor<3xi32>, %x: tensor<1x3x2xf32>) {
+  // expected-error @below {{tokens must have rank 2, but is 'tensor<3xi32>'}}
+  %h = t6.embedding_gradient %g, %t, %x : tensor<4x2xf32>, tensor<3xi32>, tensor<1x3x2xf32>
   return
 }
 
 // -----
 
-func.func @adamw_c3_eps(%p: tensor<4xf32>, %t: tensor<1xi32>, %lr: tensor<1xf32>) {
-  // expected-error @below {{'t6.adamw' op eps must be positive}}
-  %p2, %m2, %v2 = t6.adamw %p, %p, %p, %p step %t lr %lr grad_scale %lr
-      {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 0.0 : f64, weight_decay = 0.1 : f64} : tensor<4xf32>
+func.func @embedding_gradient_c1_sizes(%g: tensor<4x2xf32>, %t: tensor<1x3xi32>, %x: tensor<1x3x5xf32>) {
+  // expected-error @below {{dimension 2 of x is 5, but dimension 1 of gradient is 2}}
+  %h = t6.embedding_gradient %g, %t, %x : tensor<4x2xf32>, tensor<1x3xi32>, tensor<1x3x5xf32>
   return
 }
 
 // -----
 
-func.func @adamw_c3_decay(%p: tensor<4xf32>, %t: tensor<1xi32>, %lr: tensor<1xf32>) {
-  // expected-error @below {{'t6.adamw' op weight_decay must not be negative}}
-  %p2, %m2, %v2 = t6.adamw %p, %p, %p, %p step %t lr %lr grad_scale %lr
-      {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = -0.1 : f64} : tensor<4xf32>
+func.func @cross_entropy_gradient_c1(%s: tensor<1xf32>, %l: tensor<1x3x8xf32>, %t: tensor<1x3xi32>, %e: tensor<1x4xf32>) {
+  // expected-error @below {{dimension 1 of log_sum_exp is 4, but dimension 1 of logits is 3}}
+  %d = t6.cross_entropy_gradient %s, %l, %t, %e : tensor<1x3x8xf32>, tensor<1x3xi32>, tensor<1x4xf32>
+  return
+}
+
+// -----
+
+func.func @global_norm_c1(%x: tensor<f32>) {
+  // expected-error @below {{tensors must have rank 1 or more, but one is 'tensor<f32>'}}
+  %n = t6.global_norm %x : tensor<f32>
   return
 }

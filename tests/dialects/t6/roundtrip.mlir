@@ -63,10 +63,10 @@ func.func @layers(%tokens: tensor<1x?xi32>, %table: tensor<256x64xbf16>, %w: ten
 }
 
 // CHECK-LABEL: @cross_entropy
-func.func @cross_entropy(%logits: tensor<1x?x256xf32>, %targets: tensor<1x?xi32>) -> (tensor<1xf32>, tensor<1x?xf32>) {
+func.func @cross_entropy(%logits: tensor<1x?x256xf32>, %targets: tensor<1x?xi32>) -> (tensor<1xf32>, tensor<1x?xf32>, tensor<1x?xf32>) {
   // CHECK: t6.cross_entropy %{{.*}}, %{{.*}} : tensor<1x?x256xf32>, tensor<1x?xi32>
-  %loss, %token_loss = t6.cross_entropy %logits, %targets : tensor<1x?x256xf32>, tensor<1x?xi32>
-  return %loss, %token_loss : tensor<1xf32>, tensor<1x?xf32>
+  %loss, %token_loss, %lse = t6.cross_entropy %logits, %targets : tensor<1x?x256xf32>, tensor<1x?xi32>
+  return %loss, %token_loss, %lse : tensor<1xf32>, tensor<1x?xf32>, tensor<1x?xf32>
 }
 
 // CHECK-LABEL: @cache
@@ -107,11 +107,31 @@ func.func @paged_cache(%pool: tensor<17x64x2x64xbf16>, %x: tensor<1x?x2x64xf32>,
 
 // CHECK-LABEL: @adamw
 func.func @adamw(%p: tensor<64x?xf64>, %g: tensor<64x?xf64>, %m: tensor<64x?xf64>, %v: tensor<64x?xf64>,
-                 %t: tensor<1xi32>, %lr: tensor<1xf32>, %s: tensor<1xf32>) -> tensor<64x?xf64> {
-  // CHECK: t6.adamw %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} step %{{.*}} lr %{{.*}} grad_scale %{{.*}} {beta1 = {{.*}}, beta2 = {{.*}}, eps = {{.*}}, weight_decay = {{.*}}} : tensor<64x?xf64>
-  %p2, %m2, %v2 = t6.adamw %p, %g, %m, %v step %t lr %lr grad_scale %s
-      {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = 0.1 : f64} : tensor<64x?xf64>
+                 %s: tensor<1xf32>) -> tensor<64x?xf64> {
+  // CHECK: t6.adamw %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} scale %{{.*}} lr %{{.*}} betas %{{.*}}, %{{.*}} eps %{{.*}} decay %{{.*}} corrections %{{.*}}, %{{.*}} : tensor<64x?xf64>
+  %p2, %m2, %v2, %g2 = t6.adamw %p, %g, %m, %v scale %s lr %s betas %s, %s eps %s decay %s corrections %s, %s : tensor<64x?xf64>
   return %p2 : tensor<64x?xf64>
+}
+
+// CHECK-LABEL: @global_norm
+func.func @global_norm(%g: tensor<64x256xf32>, %h: tensor<64xf32>, %s: tensor<1xf32>) -> tensor<1xf32> {
+  // CHECK: t6.global_norm %{{.*}}, %{{.*}} : tensor<64x256xf32>, tensor<64xf32>
+  %n = t6.global_norm %g, %h : tensor<64x256xf32>, tensor<64xf32>
+  // CHECK: t6.clip_scale %{{.*}}, %{{.*}}, %{{.*}}
+  %c = t6.clip_scale %s, %n, %s
+  return %c : tensor<1xf32>
+}
+
+// CHECK-LABEL: @gradients
+func.func @gradients(%g: tensor<256x64xf32>, %tokens: tensor<1x?xi32>, %x: tensor<1x?x64xf32>, %s: tensor<1xf32>,
+                     %logits: tensor<1x?x256xf32>, %lse: tensor<1x?xf32>) -> (tensor<256x64xf32>, tensor<1x?x256xf32>) {
+  // CHECK: t6.add_gradient %{{.*}}, %{{.*}} : tensor<256x64xf32>, tensor<256x64xf32>
+  %a = t6.add_gradient %g, %g : tensor<256x64xf32>, tensor<256x64xf32>
+  // CHECK: t6.embedding_gradient %{{.*}}, %{{.*}}, %{{.*}} : tensor<256x64xf32>, tensor<1x?xi32>, tensor<1x?x64xf32>
+  %e = t6.embedding_gradient %a, %tokens, %x : tensor<256x64xf32>, tensor<1x?xi32>, tensor<1x?x64xf32>
+  // CHECK: t6.cross_entropy_gradient %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : tensor<1x?x256xf32>, tensor<1x?xi32>, tensor<1x?xf32>
+  %d = t6.cross_entropy_gradient %s, %logits, %tokens, %lse : tensor<1x?x256xf32>, tensor<1x?xi32>, tensor<1x?xf32>
+  return %e, %d : tensor<256x64xf32>, tensor<1x?x256xf32>
 }
 
 // CHECK-LABEL: @dequantize

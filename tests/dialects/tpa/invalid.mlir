@@ -249,6 +249,22 @@ func.func private @rope_attr_c2() attributes {rope = #tpa.rope<table = f16>}
 
 // -----
 
+func.func @log_sum_exp_c1(%x: tensor<f32>) {
+  // expected-error @below {{x must have rank 1 or more, but is 'tensor<f32>'}}
+  %w = tpa.log_sum_exp %x : tensor<f32>
+  return
+}
+
+// -----
+
+func.func @log_sum_exp_c2(%x: tensor<2x3xf32>, %s: tensor<3xf32>) {
+  // expected-error @below {{'tpa.log_sum_exp' op along must list dimensions of x but the last, in increasing order}}
+  %w = tpa.log_sum_exp %x sinks %s along [1] : tensor<2x3xf32>, tensor<3xf32>
+  return
+}
+
+// -----
+
 func.func @softmax_c1_rank(%x: tensor<f32>) {
   // expected-error @below {{x must have rank 1 or more, but is 'tensor<f32>'}}
   %w = tpa.softmax %x : tensor<f32>

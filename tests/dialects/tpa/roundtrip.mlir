@@ -141,6 +141,15 @@ func.func @attention_slopes_and_sinks(%q: tensor<1x?x2x4x8xf32>, %k: tensor<1x?x
   return %o : tensor<1x?x2x4x8xf32>
 }
 
+// CHECK-LABEL: @log_sum_exp
+func.func @log_sum_exp(%x: tensor<1x34x1x?xf32>, %s: tensor<34xf32>) -> (tensor<1x34x1xf32>, tensor<1x34x1xf32>) {
+  // CHECK: tpa.log_sum_exp %{{.*}} : tensor<1x34x1x?xf32>
+  %l = tpa.log_sum_exp %x : tensor<1x34x1x?xf32>
+  // CHECK: tpa.log_sum_exp %{{.*}} sinks %{{.*}} along [1] : tensor<1x34x1x?xf32>, tensor<34xf32>
+  %k = tpa.log_sum_exp %x sinks %s along [1] : tensor<1x34x1x?xf32>, tensor<34xf32>
+  return %l, %k : tensor<1x34x1xf32>, tensor<1x34x1xf32>
+}
+
 // CHECK-LABEL: @softmax
 func.func @softmax(%l: tensor<1x34x1x?xf32>) -> tensor<1x34x1x?xf32> {
   // CHECK: tpa.softmax %{{.*}} : tensor<1x34x1x?xf32>

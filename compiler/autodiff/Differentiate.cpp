@@ -1,0 +1,252 @@
+//===- Differentiate.cpp - Gradients of an entry --------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Adds gradients to entries that ask for them.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/autodiff/DifferentiableOpInterface.h"
+#include "compiler/autodiff/FunctionGradient.h"
+#include "compiler/autodiff/Passes.h"
+#include "dialects/exec/ExecDialect.h"
+#include "dialects/t6/T6Dialect.h"
+#include "dialects/tpa/TpaDialect.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include <map>
+
+using namespace mlir;
+
+namespace tpa {
+#define GEN_PASS_DEF_DIFFERENTIATE
+#include "compiler/autodiff/Passes.h.inc"
+} // namespace tpa
+
+using namespace tpa;
+
+namespace {
+
+/// Differentiates one entry.
+class EntryGradient {
+public:
+  EntryGradient(exec::EntryOp entry, Recompute recompute)
+      : entry(entry), module(entry->getParentOfType<ModuleOp>()),
+        recompute(recompute),
+        builder(OpBuilder::atBlockEnd(&entry.getBody().front())),
+        adjoint(builder) {}
+
+  LogicalResult build();
+  int64_t functions = 0, saved = 0;
+
+private:
+  using Key = std::pair<Operation *, std::vector<ArgumentRole>>;
+
+  LogicalResult activateParams();
+  FailureOr<Value> findLoss();
+  LogicalResult reverseCall(func::CallOp call);
+
+  exec::EntryOp entry;
+  ModuleOp module;
+  Recompute recompute;
+  OpBuilder builder;
+  AdjointBuilder adjoint;
+  llvm::MapVector<StringRef, exec::LoadOp> params;
+  std::map<Key, FunctionGradient> known;
+};
+
+} // namespace
+
+static std::string gradientName(StringRef param) {
+  return ("gradient." + param).str();
+}
+
+LogicalResult EntryGradient::activateParams() {
+  Block &body = entry.getBody().front();
+  SymbolTable symbols(module);
+  for (auto load : llvm::make_early_inc_range(body.getOps<exec::LoadOp>())) {
+    auto buffer = symbols.lookup<exec::BufferOp>(load.getBuffer());
+    if (!buffer || buffer.getKind() != exec::BufferKind::Param)
+      continue;
+    auto type = cast<RankedTensorType>(load.getType());
+    if (!isa<FloatType>(type.getElementType()))
+      return load.emitOpError(
+          "loads a parameter of integers, of which there is "
+          "no gradient: train without --weights=int8");
+    auto [first, isNew] = params.insert({load.getBuffer(), load});
+    if (!isNew) {
+      load.replaceAllUsesWith(first->second.getResult());
+      load.erase();
+      continue;
+    }
+    std::string name = gradientName(load.getBuffer());
+    auto gradientType =
+        RankedTensorType::get(type.getShape(), builder.getF32Type());
+    if (!symbols.lookup(name)) {
+      OpBuilder outside(entry);
+      auto declared = exec::BufferOp::create(
+          outside, load.getLoc(),
+          exec::BufferKindAttr::get(builder.getContext(),
+                                    exec::BufferKind::State),
+          builder.getStringAttr(name), TypeAttr::get(gradientType), Attribute(),
+          DenseI64ArrayAttr(), StringAttr(), DenseI64ArrayAttr(), StringAttr(),
+          StringAttr(), ArrayAttr());
+      symbols.insert(declared);
+    }
+    adjoint.activate(load.getResult(),
+                     exec::LoadOp::create(builder, load.getLoc(), gradientType,
+                                          name, ValueRange()));
+  }
+  if (params.empty())
+    return entry.emitOpError("loads no parameter to differentiate by");
+  return success();
+}
+
+FailureOr<Value> EntryGradient::findLoss() {
+  auto name = entry->getAttrOfType<StringAttr>("tpa.differentiate");
+  for (auto store : entry.getBody().front().getOps<exec::StoreOp>()) {
+    if (!name || store.getBuffer() != name.getValue())
+      continue;
+    auto type = cast<RankedTensorType>(store.getValue().getType());
+    if (type.getShape() != ArrayRef<int64_t>{1})
+      return store.emitOpError("stores a tensor, but a loss is one number");
+    return store.getValue();
+  }
+  return entry.emitOpError("stores no loss ") << name;
+}
+
+/// The call becomes one of the forward function, and its reverse another.
+LogicalResult EntryGradient::reverseCall(func::CallOp call) {
+  if (llvm::none_of(call.getResults(),
+                    [&](Value result) { return adjoint.cotangentOf(result); }))
+    return success();
+  auto callee = module.lookupSymbol<func::FuncOp>(call.getCallee());
+  if (!callee || callee.isExternal())
+    return call.emitOpError("calls a function without a body");
+  std::vector<ArgumentRole> roles;
+  for (Value operand : call.getOperands())
+    roles.push_back(adjoint.gradientOf(operand) ? ArgumentRole::Gradient
+                    : adjoint.isActive(operand) ? ArgumentRole::Cotangent
+                                                : ArgumentRole::Constant);
+  Key key{callee, roles};
+  auto found = known.find(key);
+  if (found == known.end()) {
+    FailureOr<FunctionGradient> gradient =
+        differentiate(callee, roles, recompute);
+    if (failed(gradient))
+      return failure();
+    ++functions;
+    saved += gradient->numSaved;
+    found = known.emplace(key, *gradient).first;
+  }
+  const FunctionGradient &gradient = found->second;
+
+  OpBuilder before(call);
+  auto forward = func::CallOp::create(before, call.getLoc(), gradient.forward,
+                                      call.getOperands());
+  SmallVector<Value> operands;
+  for (unsigned i : gradient.arguments)
+    operands.push_back(call.getOperand(i));
+  llvm::append_range(operands,
+                     forward.getResults().take_back(gradient.numSaved));
+  for (Value result : call.getResults()) {
+    Value cotangent = adjoint.cotangentOf(result);
+    operands.push_back(
+        cotangent
+            ? cotangent
+            : Value(arith::ConstantOp::create(
+                  builder, call.getLoc(),
+                  cast<TypedAttr>(builder.getZeroAttr(result.getType())))));
+  }
+  for (auto [operand, role] : llvm::zip_equal(call.getOperands(), roles))
+    if (role == ArgumentRole::Gradient)
+      operands.push_back(adjoint.gradientOf(operand));
+  auto backward =
+      func::CallOp::create(builder, call.getLoc(), gradient.backward, operands);
+  ValueRange shares = backward.getResults();
+  for (ArgumentRole wanted : {ArgumentRole::Cotangent, ArgumentRole::Gradient})
+    for (auto [operand, role] : llvm::zip_equal(call.getOperands(), roles)) {
+      if (role != wanted)
+        continue;
+      if (role == ArgumentRole::Cotangent)
+        adjoint.add(operand, shares.front());
+      else
+        adjoint.setGradient(operand, shares.front());
+      shares = shares.drop_front();
+    }
+  call.replaceAllUsesWith(
+      forward.getResults().take_front(call.getNumResults()));
+  call.erase();
+  return success();
+}
+
+LogicalResult EntryGradient::build() {
+  Block &body = entry.getBody().front();
+  SmallVector<Operation *> forward;
+  if (failed(activateParams()))
+    return failure();
+  for (Operation &op : body)
+    forward.push_back(&op);
+  adjoint.findActive(body);
+  FailureOr<Value> loss = findLoss();
+  if (failed(loss))
+    return failure();
+  auto type = cast<RankedTensorType>(loss->getType());
+  adjoint.add(*loss,
+              arith::ConstantOp::create(
+                  builder, entry.getLoc(),
+                  DenseElementsAttr::get(
+                      type, builder.getFloatAttr(type.getElementType(), 1.0))));
+  for (Operation *op : llvm::reverse(forward)) {
+    auto call = dyn_cast<func::CallOp>(op);
+    if (failed(call ? reverseCall(call) : adjoint.reverse(op)))
+      return failure();
+  }
+  for (auto &[name, load] : params)
+    exec::StoreOp::create(builder, load.getLoc(),
+                          adjoint.gradientOf(load.getResult()),
+                          gradientName(name));
+  entry->removeAttr("tpa.differentiate");
+  return success();
+}
+
+namespace {
+struct Differentiate : tpa::impl::DifferentiateBase<Differentiate> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    if (recompute != "none" && recompute != "full") {
+      getOperation().emitError("cannot recompute '")
+          << recompute << "': it is none or full";
+      return signalPassFailure();
+    }
+    SmallVector<exec::EntryOp> entries;
+    for (auto entry : getOperation().getOps<exec::EntryOp>())
+      if (entry->hasAttr("tpa.differentiate"))
+        entries.push_back(entry);
+    for (exec::EntryOp entry : entries) {
+      EntryGradient gradient(entry, recompute == "full" ? Recompute::Full
+                                                        : Recompute::None);
+      if (failed(gradient.build()))
+        return signalPassFailure();
+      numFunctions += gradient.functions;
+      numSaved += gradient.saved;
+    }
+    eraseUnusedBlocks();
+  }
+
+  /// What was differentiated is called no more.
+  void eraseUnusedBlocks() {
+    ModuleOp module = getOperation();
+    for (auto function :
+         llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+      if (function.isPrivate() && !function.isExternal() &&
+          SymbolTable::symbolKnownUseEmpty(function, module))
+        function.erase();
+  }
+};
+} // namespace

@@ -1,0 +1,49 @@
+//===- Passes.td - Reverse mode ----------------------------*- tablegen -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Passes from a loss to its gradients.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TPA_COMPILER_AUTODIFF_PASSES_TD
+#define TPA_COMPILER_AUTODIFF_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def Differentiate : Pass<"tpa-differentiate", "mlir::ModuleOp"> {
+  let summary = "add gradients to entries that ask for them";
+  let description = [{
+    An `exec.entry` with the attribute `tpa.differentiate`, the name of its output
+    buffer of one number, also adds the derivative of that number by each
+    parameter p that it loads to the state `gradient.p`, in f32.
+
+    Reverse mode, operation by operation through `DifferentiableOpInterface`. A
+    called function becomes two, `<name>.forward`, which also yields what is
+    saved, and `<name>.backward`; once for all calls that differentiate it alike,
+    so a block is differentiated once for all layers. Gradients of parameters are
+    added up in place, in the order of the reversed program.
+
+    What the reverse reads of the forward pass is saved by it or computed again,
+    as `recompute` says: `none` saves all of it but what is quadratic in the
+    number of tokens, `full` computes all of it again from the arguments. Scores
+    and weights of an attention are always computed again, weights from the
+    logarithm of their sum.
+
+    Example: tests/compiler/autodiff/differentiate.mlir
+  }];
+  let options = [
+    Option<"recompute", "recompute", "std::string", "\"none\"",
+           "What the reverse computes again: none or full">];
+  let statistics = [
+    Statistic<"numFunctions", "functions", "Functions differentiated">,
+    Statistic<"numSaved", "saved", "Values saved for the reverse of a function">];
+  let dependentDialects = ["::tpa::TpaDialect", "::tpa::t6::T6Dialect",
+                           "mlir::arith::ArithDialect", "mlir::func::FuncDialect",
+                           "mlir::linalg::LinalgDialect",
+                           "mlir::math::MathDialect", "mlir::tensor::TensorDialect"];
+}
+
+#endif // TPA_COMPILER_AUTODIFF_PASSES_TD

@@ -1,0 +1,174 @@
+//===- TrainingTest.cpp - Compiled training steps against the reference ---===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Every recorded case computes the gradients that the reference computed, and
+// five steps of AdamW go where it went.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tests/end_to_end/GoldenModel.h"
+
+#include "runtime/io/Safetensors.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+#include <cmath>
+#include <cstring>
+#include <gtest/gtest.h>
+
+namespace t6 {
+namespace {
+
+/// An artifact of this folder, <name>_<variant>.t6x.
+struct Trained {
+  std::string name, variant;
+};
+
+void PrintTo(const Trained &trained, std::ostream *out) {
+  *out << trained.name << "_" << trained.variant;
+}
+
+class TrainingTest : public ::testing::TestWithParam<Trained> {
+protected:
+  TrainingTest() {
+    std::string path = absl::StrCat("tests/end_to_end/", GetParam().name, "_",
+                                    GetParam().variant, ".t6x");
+    model = std::make_unique<GoldenModel>(path, GetParam().name, /*threads=*/2,
+                                          ParamMemory::Copied);
+    auto file = SafetensorsFile::open("tests/data/" + GetParam().name +
+                                      "/training.safetensors");
+    EXPECT_TRUE(file.ok()) << file.status();
+    if (file.ok())
+      expected = *std::move(file);
+  }
+
+  /// Contents of a buffer.
+  absl::Span<const float> buffer(const std::string &name) {
+    const Program &program = model->program();
+    for (size_t i = 0; i < program.buffers.size(); ++i)
+      if (program.buffers[i].name == name)
+        return absl::MakeConstSpan(
+            static_cast<const float *>(model->engine().bufferData(int(i))),
+            program.buffers[i].maxBytes / sizeof(float));
+    ADD_FAILURE() << "no buffer " << name;
+    return {};
+  }
+
+  absl::Span<const float> recorded(const std::string &name) {
+    const TensorView *view = expected->find(name);
+    if (!view) {
+      ADD_FAILURE() << "nothing recorded as " << name;
+      return {};
+    }
+    return absl::MakeConstSpan(static_cast<const float *>(view->data),
+                               view->elements());
+  }
+
+  std::vector<std::string> recordedNames(const std::string &prefix) {
+    std::vector<std::string> names;
+    for (absl::string_view name : expected->names())
+      if (absl::ConsumePrefix(&name, prefix))
+        names.emplace_back(name);
+    EXPECT_FALSE(names.empty());
+    return names;
+  }
+
+  GoldenModel::Tensors step(int number) {
+    double lr = std::stod(expected->metadata().at("lr"));
+    auto set = [&](const char *name, double value) {
+      numbers[name] = float(value);
+      inputs[name] = {DType::F32, {1}, &numbers[name], sizeof(float)};
+    };
+    set("learning_rate", lr);
+    set("beta1", 0.9);
+    set("beta2", 0.95);
+    set("epsilon", 1e-8);
+    set("weight_decay", 0.1);
+    set("vector_weight_decay", 0.1);
+    set("gradient_scale", 1);
+    set("max_norm", 1);
+    set("bias_correction1", 1 - std::pow(0.9, number));
+    set("bias_correction2", 1 - std::pow(0.95, number));
+    return model->run("apply_adamw", inputs);
+  }
+
+  std::unique_ptr<GoldenModel> model;
+  std::unique_ptr<SafetensorsFile> expected;
+  std::map<std::string, float> numbers;
+  GoldenModel::Tensors inputs;
+};
+
+TEST_P(TrainingTest, GradientsAgree) {
+  EXPECT_NEAR(model->accumulate(), model->reference().loss, 1e-5);
+  for (const std::string &name : recordedNames("grad."))
+    EXPECT_LE(
+        relativeError(buffer("gradient." + name), recorded("grad." + name)),
+        1e-4)
+        << name;
+}
+
+TEST_P(TrainingTest, GradientsAddUp) {
+  model->accumulate();
+  std::string name = recordedNames("grad.").front();
+  auto once = buffer("gradient." + name);
+  std::vector<float> twice(once.begin(), once.end());
+  for (float &value : twice)
+    value *= 2;
+  model->accumulate();
+  EXPECT_LE(relativeError(buffer("gradient." + name), twice), 1e-6);
+}
+
+TEST_P(TrainingTest, StepsAgree) {
+  absl::Span<const float> losses = recorded("adamw.loss"),
+                          norms = recorded("adamw.grad_norm");
+  ASSERT_EQ(losses.size(), norms.size());
+  for (size_t i = 0; i < losses.size(); ++i) {
+    EXPECT_NEAR(model->accumulate(), losses[i], 1e-5 * losses[i]) << i;
+    GoldenModel::Tensors outputs = step(int(i) + 1);
+    ASSERT_EQ(outputs.count("gradient_norm"), 1u);
+    float norm = *static_cast<const float *>(outputs["gradient_norm"].data);
+    EXPECT_NEAR(norm, norms[i], 1e-4 * norms[i]) << i;
+  }
+  for (const std::string &name : recordedNames("adamw.weight."))
+    EXPECT_LE(relativeError(buffer(name), recorded("adamw.weight." + name)),
+              1e-4)
+        << name;
+}
+
+TEST_P(TrainingTest, NormsAreOfAllParameters) {
+  model->accumulate();
+  GoldenModel::Tensors outputs = step(1);
+  for (auto [output, prefix] :
+       {std::pair("parameter_norm", ""), std::pair("moment_norm", "adamw.m."),
+        std::pair("second_moment_norm", "adamw.v.")}) {
+    double sum = 0;
+    for (const std::string &name : recordedNames("grad."))
+      for (float value : buffer(prefix + name))
+        sum += double(value) * value;
+    ASSERT_EQ(outputs.count(output), 1u);
+    EXPECT_NEAR(*static_cast<const float *>(outputs[output].data),
+                std::sqrt(sum), 1e-5 * std::sqrt(sum))
+        << output;
+  }
+}
+
+std::vector<Trained> allTrained() {
+  std::vector<Trained> all;
+  for (const char *name : {"t6_tiny", "t6_rank1_norm", "t6_kvonly_tiny",
+                           "mha_tiny", "gqa_tiny", "mla_tiny"})
+    all.push_back({name, "train"});
+  all.push_back({"t6_tiny", "train_full"});
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TrainingTest, ::testing::ValuesIn(allTrained()),
+                         [](const ::testing::TestParamInfo<Trained> &info) {
+                           return info.param.name + "_" + info.param.variant;
+                         });
+
+} // namespace
+} // namespace t6
