@@ -1,0 +1,96 @@
+//===- KillTest.cpp - A run that is killed at any moment ------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/checkpoint/RunFolder.h"
+#include "runtime/checkpoint/TestSupport.h"
+#include "runtime/checkpoint/TrainingCheckpoint.h"
+#include "gmock/gmock.h"
+
+#include <csignal>
+#include <random>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace t6 {
+namespace {
+
+using testing::isWhole;
+using testing::StepContents;
+using testing::TemporaryTree;
+
+constexpr int kRounds = 60;
+/// Large enough that a save takes its time in the files, too.
+constexpr int64_t kSize = 64;
+
+/// Goes on from the latest checkpoint and saves every step until killed,
+/// telling `progress` of each.
+[[noreturn]] void train(const std::string &folder, int progress) {
+  int64_t step = 0;
+  absl::StatusOr<LatestCheckpoint> latest = openLatest(folder);
+  if (latest.ok())
+    step = latest->checkpoint->state().step;
+  else if (!absl::IsNotFound(latest.status()))
+    _exit(1);
+  absl::StatusOr<std::unique_ptr<RunFolder>> run = RunFolder::open(folder, 2);
+  if (!run.ok())
+    _exit(2);
+  while (true) {
+    ++step;
+    absl::StatusOr<SaveReport> report =
+        (*run)->save(StepContents(step, kSize), step % 3 == 0);
+    if (!report.ok() || !report->pruning.ok())
+      _exit(3);
+    if (write(progress, "x", 1) != 1)
+      _exit(4);
+  }
+}
+
+TEST(Kill, TheLatestIsAlwaysWhole) {
+  TemporaryTree folder;
+  std::mt19937 random(6);
+  int64_t before = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    int pipes[2];
+    ASSERT_EQ(pipe(pipes), 0);
+    pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0)
+      train(folder.path, pipes[1]);
+    close(pipes[1]);
+    // From the first save on, so that however slow the disk is each round gets
+    // further; then for up to about three saves.
+    char byte;
+    ASSERT_EQ(read(pipes[0], &byte, 1), 1) << "the child has failed";
+    usleep(random() % 15'000);
+    kill(child, SIGKILL);
+    int status;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    close(pipes[0]);
+    ASSERT_TRUE(WIFSIGNALED(status))
+        << "round " << round << ": the child has exited with "
+        << WEXITSTATUS(status);
+    ModelFingerprint model = StepContents(0, kSize).fingerprint();
+    absl::StatusOr<LatestCheckpoint> latest = openLatest(folder.path, &model);
+    ASSERT_TRUE(latest.ok()) << "round " << round << ": " << latest.status();
+    EXPECT_TRUE(isWhole(*latest->checkpoint)) << "round " << round;
+    EXPECT_GT(latest->checkpoint->state().step, before);
+    before = latest->checkpoint->state().step;
+    absl::StatusOr<std::unique_ptr<TrainingCheckpoint>> best =
+        TrainingCheckpoint::open(folder.file("best"), &model);
+    // None before the third step.
+    if (before >= 3 || !absl::IsNotFound(best.status())) {
+      ASSERT_TRUE(best.ok()) << "round " << round << ": " << best.status();
+      EXPECT_TRUE(isWhole(**best)) << "round " << round;
+    }
+  }
+  // What the last child left is gone with the next start.
+  ASSERT_TRUE(RunFolder::open(folder.path, 2).ok());
+  for (const std::string &name : testing::entriesOf(folder.file("checkpoints")))
+    EXPECT_EQ(name.find("step-"), 0u) << name;
+}
+
+} // namespace
+} // namespace t6
