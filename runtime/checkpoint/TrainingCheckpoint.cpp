@@ -13,7 +13,6 @@
 
 #include <filesystem>
 #include <limits>
-#include <optional>
 #include <system_error>
 #include <vector>
 
@@ -149,17 +148,14 @@ TrainingCheckpoint::tensor(const TensorSpec &spec) const {
 namespace {
 
 /// The first of the checkpoints in the order of stepsIn() that is whole, or
-/// null; the one of step `except` is not tried.
+/// null.
 absl::StatusOr<std::unique_ptr<TrainingCheckpoint>>
-newestWhole(const std::string &checkpoints, std::optional<int64_t> except,
+newestWhole(const std::string &checkpoints, int64_t now,
             const ModelFingerprint *expected) {
-  absl::StatusOr<std::vector<int64_t>> steps = stepsIn(
-      checkpoints, except.value_or(std::numeric_limits<int64_t>::max()));
+  absl::StatusOr<std::vector<int64_t>> steps = stepsIn(checkpoints, now);
   if (!steps.ok())
     return steps.status();
   for (int64_t step : *steps) {
-    if (step == except)
-      continue;
     absl::StatusOr<std::unique_ptr<TrainingCheckpoint>> checkpoint =
         TrainingCheckpoint::open(absl::StrCat(checkpoints, "/", stepName(step)),
                                  expected);
@@ -219,11 +215,12 @@ absl::StatusOr<LatestCheckpoint> openLatest(absl::string_view runFolder,
   }
   if (!absl::IsDataLoss(status))
     return status;
-  std::optional<int64_t> tried;
+  // Where `latest` says nothing, every step is of the past.
+  int64_t now = std::numeric_limits<int64_t>::max();
   if (latest.ok())
-    tried = stepOfName(fs::path(*latest).filename().string());
+    now = stepOfName(fs::path(*latest).filename().string()).value_or(now);
   absl::StatusOr<std::unique_ptr<TrainingCheckpoint>> whole =
-      newestWhole(checkpoints, tried, expected);
+      newestWhole(checkpoints, now, expected);
   if (!whole.ok())
     return whole.status();
   if (!*whole)
