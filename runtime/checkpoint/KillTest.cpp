@@ -27,14 +27,16 @@ constexpr int64_t kSize = 64;
 
 /// Goes on from the latest checkpoint and saves every step until killed,
 /// telling `progress` of each.
-[[noreturn]] void train(const std::string &folder, int progress) {
+[[noreturn]] void train(const std::string &folder, int64_t keepLast,
+                        int progress) {
   int64_t step = 0;
   absl::StatusOr<LatestCheckpoint> latest = openLatest(folder);
   if (latest.ok())
     step = latest->checkpoint->state().step;
   else if (!absl::IsNotFound(latest.status()))
     _exit(1);
-  absl::StatusOr<std::unique_ptr<RunFolder>> run = RunFolder::open(folder, 2);
+  absl::StatusOr<std::unique_ptr<RunFolder>> run =
+      RunFolder::open(folder, keepLast);
   if (!run.ok())
     _exit(2);
   while (true) {
@@ -58,7 +60,7 @@ TEST(Kill, EveryCheckpointIsAlwaysWhole) {
     pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0)
-      train(folder.path, pipes[1]);
+      train(folder.path, 2, pipes[1]);
     close(pipes[1]);
     // From the first save on, so that however slow the disk is each round gets
     // further; then for up to about three saves.
@@ -97,6 +99,34 @@ TEST(Kill, EveryCheckpointIsAlwaysWhole) {
   ASSERT_TRUE(RunFolder::open(folder.path, 2).ok());
   for (const std::string &name : testing::entriesOf(folder.file("checkpoints")))
     EXPECT_EQ(name.find("step-"), 0u) << name;
+}
+
+TEST(Kill, AReaderBesideTheRun) {
+  TemporaryTree folder;
+  int pipes[2];
+  ASSERT_EQ(pipe(pipes), 0);
+  pid_t child = fork();
+  ASSERT_GE(child, 0);
+  // What the reader is about to open is deleted at once.
+  if (child == 0)
+    train(folder.path, 1, pipes[1]);
+  close(pipes[1]);
+  char byte;
+  ASSERT_EQ(read(pipes[0], &byte, 1), 1) << "the child has failed";
+  int64_t before = 0, moved = 0;
+  for (int i = 0; i < 3000; ++i) {
+    absl::StatusOr<LatestCheckpoint> latest = openLatest(folder.path);
+    ASSERT_TRUE(latest.ok()) << latest.status();
+    ASSERT_TRUE(isWhole(*latest->checkpoint));
+    moved += latest->checkpoint->state().step > before;
+    before = latest->checkpoint->state().step;
+  }
+  EXPECT_GT(moved, 1);
+  kill(child, SIGKILL);
+  int status;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  close(pipes[0]);
+  EXPECT_TRUE(WIFSIGNALED(status));
 }
 
 } // namespace

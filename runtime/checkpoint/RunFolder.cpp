@@ -159,12 +159,16 @@ absl::StatusOr<uint64_t> RunFolder::write(const CheckpointContents &contents,
   absl::StatusOr<std::string> text = printStateFile(file);
   if (!text.ok())
     return text.status();
+  // printStateFile has found the config printable.
+  std::string config = contents.config.dump(2) + "\n";
   status = writeFileAtomically(absl::StrCat(path, "/", kStateFile), *text);
+  if (status.ok())
+    status = writeFileAtomically(absl::StrCat(path, "/", kConfigFile), config);
   if (status.ok())
     status = syncFolder(path);
   if (!status.ok())
     return status;
-  return bytes + text->size();
+  return bytes + text->size() + config.size();
 }
 
 absl::Status RunFolder::moveLinks(const std::string &name, bool isBest) {

@@ -9,6 +9,7 @@
 //   out/checkpoints/step-000100/model.safetensors      the parameters
 //   out/checkpoints/step-000100/optimizer.safetensors  the optimizer's tensors
 //   out/checkpoints/step-000100/state.json             see StateFile.h
+//   out/checkpoints/step-000100/config.json            for other programs
 //   out/latest -> checkpoints/step-000100
 //   out/best   -> checkpoints/step-000050
 //
@@ -75,8 +76,8 @@ public:
                                                          int64_t keepLast);
 
   /// Writes the checkpoint of contents.state.step, replacing one of that step,
-  /// and moves `latest` to it, and `best` if `isBest`. After an error the links
-  /// name what they named, the checkpoints before are intact and nothing
+  /// and moves `latest` to it, and `best` if `isBest`. After an error `latest`
+  /// names what it named, the checkpoints before are intact and nothing
   /// unfinished stays; ResourceExhausted says that the disk, the quota or the
   /// file size limit was reached, with the file and the bytes that are needed
   /// and free.

@@ -55,9 +55,11 @@ TEST(RunFolder, WritesACheckpoint) {
   EXPECT_EQ(report.path, out + "/checkpoints/step-000100");
   EXPECT_THAT(entriesOf(out), ElementsAre("best", "checkpoints", "latest"));
   EXPECT_THAT(entriesOf(out + "/checkpoints"), ElementsAre("step-000100"));
-  EXPECT_THAT(
-      entriesOf(report.path),
-      ElementsAre("model.safetensors", "optimizer.safetensors", "state.json"));
+  EXPECT_THAT(entriesOf(report.path),
+              ElementsAre("config.json", "model.safetensors",
+                          "optimizer.safetensors", "state.json"));
+  EXPECT_EQ(testing::readFile(report.path + "/config.json"),
+            "{\n  \"n_head\": 4\n}\n");
   EXPECT_EQ(linkOf(out + "/latest"), "checkpoints/step-000100");
   EXPECT_EQ(linkOf(out + "/best"), "checkpoints/step-000100");
   uint64_t bytes = 0;

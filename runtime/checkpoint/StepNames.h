@@ -27,6 +27,7 @@ inline constexpr absl::string_view kBestLink = "best";
 inline constexpr absl::string_view kModelFile = "model.safetensors";
 inline constexpr absl::string_view kOptimizerFile = "optimizer.safetensors";
 inline constexpr absl::string_view kStateFile = "state.json";
+inline constexpr absl::string_view kConfigFile = "config.json";
 
 /// "step-000100".
 std::string stepName(int64_t step);

@@ -169,21 +169,18 @@ absl::string_view withoutHint(absl::string_view message) {
   return message.substr(0, message.find("; HINT:"));
 }
 
-/// The folder that `latest` names, or a DataLoss.
+/// The folder that `latest` names, there or not; a DataLoss without a link.
 absl::StatusOr<std::string> latestFolder(const std::string &runFolder) {
   std::string link = absl::StrCat(runFolder, "/", kLatestLink);
   absl::StatusOr<std::string> target = readLink(link);
   if (!target.ok())
     return target.status();
-  if (target->empty() && !isFolder(link))
-    return damaged(link, "there is no such link");
+  if (!target->empty())
+    return (fs::path(runFolder) / *target).string();
   // A copy of a run folder may have a folder in the place of the link.
-  fs::path path = target->empty() ? fs::path(link)
-                                  : fs::path(runFolder) / fs::path(*target);
-  if (!isFolder(path.string()))
-    return damaged(link,
-                   absl::StrCat("it names ", *target, ", which is not there"));
-  return path.string();
+  if (isFolder(link))
+    return link;
+  return damaged(link, "there is no such link");
 }
 
 } // namespace
@@ -206,13 +203,23 @@ absl::StatusOr<LatestCheckpoint> openLatest(absl::string_view runFolder,
                           "the output folder of a run that has saved one"));
   absl::StatusOr<std::string> latest = latestFolder(run);
   absl::Status status = latest.status();
-  if (latest.ok()) {
+  while (latest.ok()) {
     absl::StatusOr<std::unique_ptr<TrainingCheckpoint>> checkpoint =
         TrainingCheckpoint::open(*latest, expected);
     if (checkpoint.ok())
       return LatestCheckpoint{*std::move(checkpoint), absl::OkStatus()};
     status = checkpoint.status();
+    // A run that goes on meanwhile may have moved the link and deleted what it
+    // named.
+    absl::StatusOr<std::string> again = latestFolder(run);
+    if (!again.ok() || *again == *latest)
+      break;
+    latest = *std::move(again);
   }
+  if (absl::IsNotFound(status))
+    status =
+        damaged(absl::StrCat(run, "/", kLatestLink),
+                absl::StrCat("it names ", *latest, ", which is not there"));
   if (!absl::IsDataLoss(status))
     return status;
   // Where `latest` says nothing, every step is of the past.
