@@ -133,7 +133,12 @@ absl::StatusOr<SaveReport> RunFolder::save(const CheckpointContents &contents,
 
 absl::StatusOr<uint64_t> RunFolder::write(const CheckpointContents &contents,
                                           const std::string &path) {
-  absl::Status status = removeFolder(path);
+  StateFile file{
+      contents.state, fingerprintOf(contents.config, contents.parameters), {}};
+  // What cannot be printed is found before the tensors take their time.
+  absl::Status status = printStateFile(file).status();
+  if (status.ok())
+    status = removeFolder(path);
   if (status.ok())
     status = makeFolders(path);
   SafetensorsMetadata metadata = contents.aliases;
@@ -146,8 +151,6 @@ absl::StatusOr<uint64_t> RunFolder::write(const CheckpointContents &contents,
                               contents.optimizer);
   if (!status.ok())
     return status;
-  StateFile file{
-      contents.state, fingerprintOf(contents.config, contents.parameters), {}};
   uint64_t bytes = 0;
   for (absl::string_view name : {kModelFile, kOptimizerFile}) {
     absl::StatusOr<FileRecord> record = recordOf(path, name);

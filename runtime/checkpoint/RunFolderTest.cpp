@@ -185,6 +185,7 @@ TEST(RunFolder, RefusesWhatItCannotWrite) {
                       {"step 2 is not saved", "options"}));
   std::vector<NamedTensor> twice = {broken->parameters[0],
                                     broken->parameters[0]};
+  broken->state.options = nlohmann::json::object();
   broken->parameters = twice;
   EXPECT_TRUE(isError(run->save(broken, false).status(),
                       absl::StatusCode::kInvalidArgument, {"wte.weight"}));

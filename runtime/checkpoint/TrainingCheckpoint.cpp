@@ -159,7 +159,8 @@ newestWhole(const std::string &checkpoints, int64_t now,
     absl::StatusOr<std::unique_ptr<TrainingCheckpoint>> checkpoint =
         TrainingCheckpoint::open(absl::StrCat(checkpoints, "/", stepName(step)),
                                  expected);
-    if (checkpoint.ok() || !absl::IsDataLoss(checkpoint.status()))
+    if (checkpoint.ok() || !(absl::IsDataLoss(checkpoint.status()) ||
+                             absl::IsNotFound(checkpoint.status())))
       return checkpoint;
   }
   return nullptr;
