@@ -16,11 +16,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "runtime/io/MappedFile.h"
-#include "runtime/io/Pickle.h"
+#include "runtime/io/PytorchArchive.h"
 #include "runtime/io/Safetensors.h"
 #include "runtime/io/StateDict.h"
-#include "runtime/io/ZipReader.h"
 
 #include <memory>
 #include <string>
@@ -52,24 +50,14 @@ public:
 
 private:
   PytorchFile() = default;
-  absl::Status checkContainer(absl::string_view prefix) const;
-  absl::Status locateStorages(absl::string_view prefix, const Pickle &pickle);
+  static absl::StatusOr<std::unique_ptr<PytorchFile>>
+  fromArchive(absl::StatusOr<std::unique_ptr<PytorchArchive>> archive,
+              absl::string_view label);
 
-  std::string label;
-  /// Null when parsed from memory.
-  std::unique_ptr<MappedFile> mapping;
-  std::unique_ptr<ZipReader> zip;
+  std::unique_ptr<PytorchArchive> archive;
   std::vector<Tensor> specs;
   /// Beside `specs`: where the elements are.
   std::vector<PickledTensor> views;
-  /// Zip entry of each storage of the pickle.
-  std::vector<uint64_t> storageEntries;
-
-  /// The storage read last (tensors of one storage tend to follow each other)
-  /// and the gathered tensor.
-  int64_t cachedStorage = -1;
-  OwnedBytes storageBytes;
-  OwnedBytes gathered;
 };
 
 struct ConvertReport {
