@@ -1,0 +1,250 @@
+//===- TrainerSetup.cpp - What a training run works on --------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Opens the corpus, the run's folder and a checkpoint to go on from.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/train/RunName.h"
+#include "runtime/train/Trainer.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+
+namespace t6 {
+
+absl::StatusOr<std::unique_ptr<Trainer>>
+Trainer::create(TrainingProgram &program, const TrainOptions &options,
+                const Tokenizer *tokenizer, TrainObserver &observer) {
+  std::unique_ptr<Trainer> created(new Trainer(program, options, observer));
+  absl::Status status = created->prepare(tokenizer);
+  if (!status.ok())
+    return status;
+  return created;
+}
+
+/// The options must be those that the model was compiled for.
+static absl::Status checkCompiled(const char *what, const char *flag,
+                                  int64_t asked, int64_t compiled) {
+  if (asked == 0 || asked == compiled)
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      what, " of ", asked, ": the model is compiled for ", compiled,
+      ". HINT: leave it out, or compile with tpa-opt ", flag, "=", asked));
+}
+
+absl::Status Trainer::prepare(const Tokenizer *tokenizer) {
+  absl::Status status = checkTrainOptions(options);
+  if (status.ok())
+    status =
+        checkCompiled("a batch", "--batch", options.batch, program.batch());
+  if (status.ok())
+    status = checkCompiled("sequences", "--max-length", options.length,
+                           program.length());
+  if (!status.ok())
+    return status;
+  if (options.precision != TrainPrecision::F32)
+    return absl::UnimplementedError(
+        "training computes in f32. HINT: leave out --precision");
+  absl::StatusOr<StepShape> divided =
+      stepShape(options, program.batch(), program.length(), /*ranks=*/1,
+                /*launched=*/false);
+  if (!divided.ok())
+    return divided.status();
+  shape = *divided;
+
+  ScheduleOptions rates;
+  absl::StatusOr<ScheduleKind> kind = parseScheduleKind(options.schedule);
+  if (!kind.ok())
+    return kind.status();
+  rates.kind = *kind;
+  rates.peak = options.learningRate;
+  rates.minimum = endRate(options);
+  rates.warmup = warmupSteps(options);
+  rates.warmupKind =
+      options.zeroFirstRate ? WarmupKind::kFromZero : WarmupKind::kFromFirst;
+  rates.decay = decayEnd(options);
+  rates.decayShare = options.decayShare;
+  absl::StatusOr<Schedule> created = Schedule::create(rates);
+  if (!created.ok())
+    return created.status();
+  schedule = *std::move(created);
+
+  inputs.resize(program.batch() * program.length());
+  targets.resize(inputs.size());
+  validationLoss = std::numeric_limits<double>::quiet_NaN();
+  status = openData(tokenizer);
+  if (status.ok())
+    status = openRun();
+  return status;
+}
+
+absl::Status Trainer::openData(const Tokenizer *tokenizer) {
+  if (options.data.empty())
+    return absl::InvalidArgumentError(
+        "there is nothing to train on. HINT: --data with a folder of shards, a "
+        "token file, or text");
+  CorpusOptions how;
+  how.window = program.length();
+  how.vocabSize = static_cast<int32_t>(
+      std::min<int64_t>(program.config()["vocab_size"], INT32_MAX));
+  how.validationShare =
+      options.validationData.empty() ? options.validationShare : 0;
+  how.tokenizer = tokenizer;
+  absl::StatusOr<Corpus> corpus = openCorpus({options.data}, how);
+  if (!corpus.ok())
+    return corpus.status();
+  TokenDataset validation = corpus->validation;
+  if (!options.validationData.empty()) {
+    absl::StatusOr<TokenDataset> own =
+        openEvaluationCorpus({options.validationData}, how);
+    if (!own.ok())
+      return own.status();
+    validation = *std::move(own);
+  }
+  absl::StatusOr<SamplerKind> kind = parseSamplerKind(options.sampler);
+  if (!kind.ok())
+    return kind.status();
+  auto open = [&](const TokenDataset &data, const char *stream,
+                  std::optional<BatchSampler> &into) {
+    SamplerOptions how;
+    how.kind = *kind;
+    how.batch = program.batch();
+    how.length = program.length();
+    how.seed = static_cast<uint64_t>(options.seed);
+    how.stream = stream;
+    absl::StatusOr<BatchSampler> created = BatchSampler::create(data, how);
+    if (created.ok())
+      into = *std::move(created);
+    return created.status();
+  };
+  absl::Status status = open(corpus->training, "train", sampler);
+  if (status.ok() && options.evalInterval > 0 && options.evalTraining)
+    status = open(corpus->training,
+                  options.evalSharesStream ? "train" : "evaluate-training",
+                  trainingSample);
+  if (!status.ok() || options.evalInterval == 0)
+    return status;
+  if (validation.empty()) {
+    observer.note("there is no validation corpus: nothing is evaluated");
+    return absl::OkStatus();
+  }
+  if (!options.evalFixedSet)
+    return open(validation, "evaluate", redrawn);
+  EvaluationOptions chosen;
+  chosen.batch = program.batch();
+  chosen.length = program.length();
+  chosen.maxWindows = options.evalBatches * program.batch();
+  absl::StatusOr<EvaluationSet> set =
+      EvaluationSet::create(std::move(validation), chosen);
+  if (set.ok())
+    evaluationSet = *std::move(set);
+  return set.status();
+}
+
+absl::Status Trainer::openRun() {
+  if (options.out.empty()) {
+    const char *job = std::getenv("SLURM_JOB_ID");
+    int64_t parameters = 0;
+    for (const NamedTensor &param : program.parameters())
+      parameters += param.tensor.elements();
+    std::string dataset = options.data.substr(options.data.rfind('/') + 1);
+    RunNameFacts facts{
+        program.config()["name"],
+        parameters,
+        "adamw",
+        options.learningRate,
+        dataset,
+        tokensOfStep() * double(lastStep()),
+        absl::FormatTime("%Y%m%d_%H%M%S", absl::Now(), absl::LocalTimeZone()),
+        job ? job : "0"};
+    absl::StatusOr<std::string> name = expandRunName(options.runName, facts);
+    if (!name.ok())
+      return name.status();
+    options.out = *std::move(name);
+  }
+  absl::StatusOr<std::unique_ptr<RunFolder>> opened =
+      RunFolder::open(options.out, options.keepLast);
+  if (!opened.ok())
+    return opened.status();
+  folder = *std::move(opened);
+
+  ModelFingerprint own = fingerprintOf(program.config(), program.parameters());
+  std::unique_ptr<TrainingCheckpoint> checkpoint;
+  if (options.resume == "never" || options.resume == "auto") {
+    absl::StatusOr<LatestCheckpoint> latest = openLatest(options.out, &own);
+    if (latest.ok() && options.resume == "never")
+      return absl::FailedPreconditionError(absl::StrCat(
+          options.out, " holds the run up to step ",
+          latest->checkpoint->state().step,
+          ". HINT: go on with --resume=auto, or choose another --out"));
+    if (latest.ok())
+      checkpoint = std::move(latest->checkpoint);
+    else if (!absl::IsNotFound(latest.status()))
+      return latest.status();
+  } else {
+    absl::StatusOr<std::unique_ptr<TrainingCheckpoint>> found =
+        TrainingCheckpoint::open(options.resume, &own);
+    if (!found.ok())
+      return found.status();
+    checkpoint = *std::move(found);
+  }
+  if (checkpoint)
+    if (absl::Status status = resume(*checkpoint); !status.ok())
+      return status;
+  absl::StatusOr<std::unique_ptr<MetricsFile>> file = MetricsFile::resume(
+      options.out + "/metrics.jsonl", {firstStep, /*evaluated=*/firstStep > 0});
+  if (!file.ok())
+    return file.status();
+  metrics = *std::move(file);
+  describe();
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::resume(const TrainingCheckpoint &checkpoint) {
+  const TrainingState &state = checkpoint.state();
+  absl::Status status = program.restore(checkpoint);
+  if (!status.ok())
+    return status;
+  firstStep = state.step;
+  savedStep = state.step;
+  bestLoss = state.bestLoss;
+  if (options.resumePosition) {
+    position = state.samplerPosition;
+    tokensTrained = state.tokensTrained;
+    clippedSteps = state.counters.value("clipped_steps", int64_t{0});
+    evaluations = state.counters.value("evaluations", int64_t{0});
+    mfu = MfuAverage(state.counters.value("mfu", -1.0));
+  }
+  for (auto [name, own] : {std::pair("batch", program.batch()),
+                           std::pair("length", program.length())})
+    if (int64_t then = state.counters.value(name, own); then != own)
+      observer.note(absl::StrCat("the checkpoint was trained with a ", name,
+                                 " of ", then, ", not ", own,
+                                 ": the data goes on at another place"));
+  if (state.seed != static_cast<uint64_t>(options.seed))
+    observer.note(absl::StrCat("the checkpoint was trained with the seed ",
+                               state.seed, ": the data's order differs"));
+  observer.note(absl::StrCat("goes on after step ", state.step, " of ",
+                             checkpoint.path()));
+  return absl::OkStatus();
+}
+
+/// What is easily mistaken, once.
+void Trainer::describe() {
+  observer.line(absl::StrCat(
+      shape.tokens, " tokens a step: ", shape.microBatches,
+      " micro-batches of ", program.batch(), " x ", program.length(), "; ",
+      lastStep() - firstStep, " steps; ", sampler->windowsPerEpoch(),
+      " windows in the corpus; run in ", options.out));
+}
+
+} // namespace t6

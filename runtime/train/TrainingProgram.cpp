@@ -1,0 +1,203 @@
+//===- TrainingProgram.cpp - The entries of a training step ---------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/train/TrainingProgram.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace t6 {
+
+static constexpr const char *kAccumulate = "accumulate_gradients";
+static constexpr const char *kApply = "apply_adamw";
+static constexpr const char *kLoss = "loss";
+
+absl::StatusOr<std::unique_ptr<TrainingProgram>>
+TrainingProgram::create(Executor &executor) {
+  std::unique_ptr<TrainingProgram> created(new TrainingProgram(executor));
+  absl::Status status = created->initialize();
+  if (!status.ok())
+    return status;
+  return created;
+}
+
+/// The number of an entry; -1 if there is none.
+static int entryNamed(const Program &program, absl::string_view name) {
+  for (size_t i = 0; i < program.entries.size(); ++i)
+    if (program.entries[i].name == name)
+      return static_cast<int>(i);
+  return -1;
+}
+
+static int64_t flopsOf(const Entry &entry) {
+  // Entries of a training step have no scalars: each cost is a constant.
+  int64_t flops = 0;
+  for (const Dispatch &dispatch : entry.dispatches)
+    flops += costAt(dispatch.cost.flops, {});
+  return flops;
+}
+
+absl::Status TrainingProgram::initialize() {
+  const Program &program = executor.program();
+  for (const char *name : {kAccumulate, kApply, kLoss}) {
+    int entry = entryNamed(program, name);
+    if (entry < 0)
+      return absl::FailedPreconditionError(
+          absl::StrCat("the artifact has no entry '", name,
+                       "', which training runs. HINT: compile the model with "
+                       "tpa-opt --train"));
+    absl::Status status = executor.prepare(entry);
+    if (!status.ok())
+      return status;
+  }
+  rows = program.options.batch;
+  columns = program.options.maxLength;
+  flopCount = flopsOf(program.entries[entryNamed(program, kAccumulate)]);
+  for (size_t i = 0; i < program.buffers.size(); ++i) {
+    const Buffer &buffer = program.buffers[i];
+    bool isParam = buffer.kind == BufferKind::Param;
+    if (!isParam && buffer.kind != BufferKind::State)
+      continue;
+    TensorView view;
+    view.dtype = buffer.dtype;
+    view.data = executor.bufferData(static_cast<int>(i));
+    view.bytes = buffer.maxBytes;
+    if (isParam) {
+      if (buffer.dtype != DType::F32)
+        return absl::FailedPreconditionError(
+            absl::StrCat("the parameter '", buffer.name,
+                         "' is not in f32, which training "
+                         "needs. HINT: compile without --dtype and --weights"));
+      view.shape = buffer.storedShape;
+      params.push_back({buffer.name, view});
+      if (!buffer.tiedTo.empty())
+        tied[buffer.tiedTo] = buffer.name;
+      continue;
+    }
+    for (const Extent &extent : buffer.shape)
+      view.shape.push_back(extent.value);
+    if (absl::StartsWith(buffer.name, "adamw."))
+      moments.push_back({buffer.name, view});
+    else if (absl::StartsWith(buffer.name, "gradient."))
+      gradients.push_back({buffer.name, view});
+  }
+  // Moments have the shapes of their parameters in a checkpoint, too.
+  for (NamedTensor &moment : moments)
+    for (const NamedTensor &param : params)
+      if (absl::EndsWith(moment.name, param.name) &&
+          moment.name.size() == param.name.size() + strlen("adamw.m."))
+        moment.tensor.shape = param.tensor.shape;
+  return absl::OkStatus();
+}
+
+nlohmann::json TrainingProgram::config() const {
+  const ModelInfo &model = executor.program().model;
+  return {{"name", model.name},
+          {"attention", model.attention},
+          {"vocab_size", model.vocabSize},
+          {"layers", model.layers},
+          {"width", model.width}};
+}
+
+static TensorView integers(absl::Span<const int32_t> values, int64_t rows,
+                           int64_t columns) {
+  TensorView view;
+  view.dtype = DType::I32;
+  view.shape = {rows, columns};
+  view.data = values.data();
+  view.bytes = values.size() * sizeof(int32_t);
+  return view;
+}
+
+absl::StatusOr<float>
+TrainingProgram::lossOf(const char *entry, absl::Span<const int32_t> inputs,
+                        absl::Span<const int32_t> targets) {
+  std::map<std::string, TensorView> outputs;
+  absl::Status status =
+      executor.run(entry,
+                   {{"tokens", integers(inputs, rows, columns)},
+                    {"targets", integers(targets, rows, columns)}},
+                   &outputs);
+  if (!status.ok())
+    return status;
+  return *static_cast<const float *>(outputs.at("loss").data);
+}
+
+absl::StatusOr<float>
+TrainingProgram::accumulate(absl::Span<const int32_t> inputs,
+                            absl::Span<const int32_t> targets) {
+  return lossOf(kAccumulate, inputs, targets);
+}
+
+absl::StatusOr<float>
+TrainingProgram::evaluate(absl::Span<const int32_t> inputs,
+                          absl::Span<const int32_t> targets) {
+  return lossOf(kLoss, inputs, targets);
+}
+
+absl::StatusOr<StepNorms> TrainingProgram::apply(const AdamwStep &step) {
+  double number = static_cast<double>(step.number);
+  const std::pair<const char *, double> values[] = {
+      {"learning_rate", step.learningRate},
+      {"beta1", step.beta1},
+      {"beta2", step.beta2},
+      {"epsilon", step.epsilon},
+      {"weight_decay", step.matrixDecay},
+      {"vector_weight_decay", step.vectorDecay},
+      {"gradient_scale", step.gradientScale},
+      {"max_norm", step.maxNorm},
+      {"bias_correction1", -std::expm1(number * std::log(step.beta1))},
+      {"bias_correction2", -std::expm1(number * std::log(step.beta2))}};
+  float numbers[std::size(values)];
+  std::map<std::string, TensorView> inputs, outputs;
+  for (size_t i = 0; i < std::size(values); ++i) {
+    numbers[i] = static_cast<float>(values[i].second);
+    TensorView view;
+    view.dtype = DType::F32;
+    view.shape = {1};
+    view.data = &numbers[i];
+    view.bytes = sizeof(float);
+    inputs[values[i].first] = view;
+  }
+  absl::Status status = executor.run(kApply, inputs, &outputs);
+  if (!status.ok())
+    return status;
+  auto output = [&](const char *name) {
+    return double(*static_cast<const float *>(outputs.at(name).data));
+  };
+  return StepNorms{output("gradient_norm"), output("parameter_norm"),
+                   output("moment_norm"), output("second_moment_norm")};
+}
+
+absl::Status TrainingProgram::restore(const TrainingCheckpoint &checkpoint) {
+  for (auto *tensors : {&params, &moments})
+    for (NamedTensor &own : *tensors) {
+      absl::StatusOr<TensorView> saved =
+          checkpoint.tensor({own.name, own.tensor.dtype, own.tensor.shape});
+      if (!saved.ok())
+        return saved.status();
+      std::memcpy(const_cast<void *>(own.tensor.data), saved->data,
+                  own.tensor.bytes);
+    }
+  return absl::OkStatus();
+}
+
+std::string TrainingProgram::firstNotFinite() const {
+  for (auto *tensors : {&params, &gradients})
+    for (const NamedTensor &entry : *tensors) {
+      auto *values = static_cast<const float *>(entry.tensor.data);
+      if (!std::all_of(values, values + entry.tensor.elements(),
+                       [](float value) { return std::isfinite(value); }))
+        return entry.name;
+    }
+  return "";
+}
+
+} // namespace t6
