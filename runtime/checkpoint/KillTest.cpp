@@ -114,7 +114,7 @@ TEST(Kill, AReaderBesideTheRun) {
   char byte;
   ASSERT_EQ(read(pipes[0], &byte, 1), 1) << "the child has failed";
   int64_t before = 0, moved = 0;
-  for (int i = 0; i < 3000; ++i) {
+  for (int i = 0; i < 1000; ++i) {
     absl::StatusOr<LatestCheckpoint> latest = openLatest(folder.path);
     ASSERT_TRUE(latest.ok()) << latest.status();
     ASSERT_TRUE(isWhole(*latest->checkpoint));
