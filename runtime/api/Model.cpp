@@ -122,9 +122,10 @@ static absl::Status fillQuantized(ThreadPool &pool, const Buffer &param,
   return quantizeRows(pool, view, values, scales);
 }
 
-t6_status *t6_model_random_weights(t6_model *model, uint64_t seed) {
-  if (!model)
-    return nullArgument("model");
+/// Binds memory of the model's own and fills it by `fill`.
+static t6_status *fillWeights(t6_model *model, uint64_t seed,
+                              void (*fill)(ThreadPool &, const Buffer &, void *,
+                                           uint64_t)) {
   T6_RETURN_IF_ERROR(model->load());
   const Program &program = model->program();
   int64_t bytes = 0;
@@ -155,12 +156,21 @@ t6_status *t6_model_random_weights(t6_model *model, uint64_t seed) {
           pool, buffer, reinterpret_cast<int8_t *>(places[i]),
           reinterpret_cast<float *>(places[buffer.partner]), own));
     else
-      fillParam(pool, buffer, places[i], own);
+      fill(pool, buffer, places[i], own);
   }
   model->randomWeights = *std::move(memory);
   model->hasWeights = true;
   model->measuredDepth = -1;
   return nullptr;
+}
+
+t6_status *t6_model_random_weights(t6_model *model, uint64_t seed) {
+  return model ? fillWeights(model, seed, fillParam) : nullArgument("model");
+}
+
+t6_status *t6_model_initial_weights(t6_model *model, uint64_t seed) {
+  return model ? fillWeights(model, seed, initializeParam)
+               : nullArgument("model");
 }
 
 void t6_model_get_stats(const t6_model *model, t6_model_stats *stats) {

@@ -344,6 +344,83 @@ t6_status *t6_evaluate(t6_model *model, const char *token_path,
                        const t6_evaluate_options *options,
                        t6_evaluate_result *result);
 
+/*===-- Training ----------------------------------------------------------===*/
+
+/** Weights as training starts from them, drawn from `seed`: zeros where a
+ *  parameter starts at zero. */
+t6_status *t6_model_initial_weights(t6_model *model, uint64_t seed);
+
+typedef enum t6_train_kind {
+  T6_TRAIN_FLAG = 0, /**< "on" or "off". */
+  T6_TRAIN_INTEGER,
+  T6_TRAIN_NUMBER,
+  T6_TRAIN_TEXT,
+  T6_TRAIN_CHOICE
+} t6_train_kind;
+
+/** An option of training. Strings live as long as the program. */
+typedef struct t6_train_setting {
+  size_t struct_size;
+  const char *name; /**< "learning-rate" */
+  t6_train_kind kind;
+  const char *help;
+  const char *initial; /**< Its value without a preset. */
+} t6_train_setting;
+
+/** The option number `index`; 0 beyond the last, else 1. */
+int t6_train_setting_at(size_t index, t6_train_setting *setting);
+
+typedef struct t6_train_progress {
+  size_t struct_size;
+  int64_t done;  /**< Steps. */
+  int64_t total; /**< Steps. */
+  double loss;
+  double tokens_per_second;
+  double seconds_left; /**< Below 0: not known. */
+  /** All that as one line of at most 79 columns, with a bar. */
+  const char *text;
+} t6_train_progress;
+
+typedef struct t6_train_options {
+  size_t struct_size;
+  const char *preset; /**< "reference", "fixed", or NULL. */
+  /** Files of assignments as the reference's config/train.py has them, read in
+   *  order after the preset; never executed. */
+  const char *const *reference_configs;
+  size_t reference_config_count;
+  /** "name=value", in order after the files. */
+  const char *const *settings;
+  size_t setting_count;
+  const t6_tokenizer *tokenizer; /**< For text; may be NULL. */
+  /** Each may be NULL: a line of the log; what the user should know; how far
+   *  the run is, after each step. Strings are valid during the call. */
+  void (*line)(void *user, const char *text);
+  void (*note)(void *user, const char *text);
+  void (*progress)(void *user, const t6_train_progress *progress);
+  void *user;
+} t6_train_options;
+
+void t6_train_options_init(t6_train_options *options);
+
+typedef struct t6_train_result {
+  size_t struct_size;
+  int64_t steps;          /**< Updates done, earlier processes' included. */
+  double training_loss;   /**< Of the last step. */
+  double validation_loss; /**< Of the last evaluation; NaN without one. */
+  int32_t interrupted;    /**< Not 0: t6_model_cancel() ended it. */
+  char out[1024];         /**< The run's folder; cut if longer. */
+} t6_train_result;
+
+/** Trains the model from the weights that it has, which are in memory of their
+ *  own (copy_weights, or t6_model_initial_weights()), or from a checkpoint of
+ *  the run. t6_model_cancel() ends it with a checkpoint. */
+t6_status *t6_train(t6_model *model, const t6_train_options *options,
+                    t6_train_result *result);
+
+/** All options as a JSON object, resolved as t6_train() does; to be freed by
+ *  t6_free(). */
+t6_status *t6_train_settings(const t6_train_options *options, char **json);
+
 /*===-- Any entry ---------------------------------------------------------===*/
 
 /** Runs the entry `entry` once, on a cache that is empty. Every input is the

@@ -40,14 +40,14 @@ uint64_t tensorBytes(const CheckpointContents &contents) {
 }
 
 /// What the file holds now, for the reader to compare.
-absl::StatusOr<FileRecord> recordOf(const std::string &folder,
-                                    absl::string_view name) {
+absl::StatusOr<TensorFileRecord> recordOf(const std::string &folder,
+                                          absl::string_view name) {
   absl::StatusOr<std::unique_ptr<MappedFile>> file =
       MappedFile::open(absl::StrCat(folder, "/", name));
   if (!file.ok())
     return file.status();
-  return FileRecord{std::string(name), (*file)->bytes().size(),
-                    contentChecksum((*file)->bytes())};
+  return TensorFileRecord{std::string(name), (*file)->bytes().size(),
+                          contentChecksum((*file)->bytes())};
 }
 
 absl::Status withContext(const absl::Status &status,
@@ -153,7 +153,7 @@ absl::StatusOr<uint64_t> RunFolder::write(const CheckpointContents &contents,
     return status;
   uint64_t bytes = 0;
   for (absl::string_view name : {kModelFile, kOptimizerFile}) {
-    absl::StatusOr<FileRecord> record = recordOf(path, name);
+    absl::StatusOr<TensorFileRecord> record = recordOf(path, name);
     if (!record.ok())
       return record.status();
     bytes += record->bytes;

@@ -203,7 +203,7 @@ absl::StatusOr<std::string> printStateFile(const StateFile &file) {
   if (!printable.ok())
     return printable;
   json files = json::object();
-  for (const FileRecord &record : file.files)
+  for (const TensorFileRecord &record : file.files)
     files[record.name] = {{"bytes", record.bytes},
                           {"xxh3_128", record.checksum}};
   json document = {{"schema", std::string(kSchema)},

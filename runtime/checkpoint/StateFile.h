@@ -25,7 +25,7 @@
 namespace t6 {
 
 /// A tensor file beside state.json.
-struct FileRecord {
+struct TensorFileRecord {
   std::string name;
   uint64_t bytes = 0;
   /// contentChecksum() of it.
@@ -35,7 +35,7 @@ struct FileRecord {
 struct StateFile {
   TrainingState state;
   ModelFingerprint model;
-  std::vector<FileRecord> files;
+  std::vector<TensorFileRecord> files;
 };
 
 /// XXH3 with 128 bits, in 32 hexadecimal digits: finds damage, not malice.

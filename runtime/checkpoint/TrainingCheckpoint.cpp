@@ -87,8 +87,8 @@ absl::Status TrainingCheckpoint::openTensors(
     absl::string_view name, std::unique_ptr<MappedFile> &mapping,
     std::unique_ptr<SafetensorsFile> &tensors) const {
   std::string path = absl::StrCat(folder, "/", name);
-  const FileRecord *record = nullptr;
-  for (const FileRecord &candidate : contents.files)
+  const TensorFileRecord *record = nullptr;
+  for (const TensorFileRecord &candidate : contents.files)
     if (candidate.name == name)
       record = &candidate;
   if (!record)

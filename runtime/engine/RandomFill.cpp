@@ -94,14 +94,8 @@ void fillConstant(ThreadPool &pool, DType dtype, void *data, int64_t elements,
   });
 }
 
-void fillParam(ThreadPool &pool, const Buffer &param, void *data,
-               uint64_t seed) {
-  // The usual spread of an initialised model, so that nothing overflows.
-  Init init = {Init::Kind::Uniform, 0.03};
-  bool startsAtZero = param.init && param.init->kind == Init::Kind::Constant &&
-                      param.init->value == 0;
-  if (param.init && !startsAtZero)
-    init = *param.init;
+static void fillAs(ThreadPool &pool, const Buffer &param, const Init &init,
+                   void *data, uint64_t seed) {
   int64_t elements = param.maxBytes / byteSize(param.dtype);
   switch (init.kind) {
   case Init::Kind::Constant:
@@ -111,6 +105,22 @@ void fillParam(ThreadPool &pool, const Buffer &param, void *data,
   case Init::Kind::Normal:
     return fillNormal(pool, param.dtype, data, elements, seed, init.value);
   }
+}
+
+/// The usual spread of an initialised model, so that nothing overflows.
+static constexpr Init kUsualInit = {Init::Kind::Uniform, 0.03};
+
+void fillParam(ThreadPool &pool, const Buffer &param, void *data,
+               uint64_t seed) {
+  bool startsAtZero = param.init && param.init->kind == Init::Kind::Constant &&
+                      param.init->value == 0;
+  fillAs(pool, param, param.init && !startsAtZero ? *param.init : kUsualInit,
+         data, seed);
+}
+
+void initializeParam(ThreadPool &pool, const Buffer &param, void *data,
+                     uint64_t seed) {
+  fillAs(pool, param, param.init.value_or(kUsualInit), data, seed);
 }
 
 void fillIntegers(int32_t *data, int64_t elements, uint64_t seed, int64_t low,

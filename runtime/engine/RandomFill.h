@@ -48,6 +48,11 @@ void fillConstant(ThreadPool &pool, DType dtype, void *data, int64_t elements,
 void fillParam(ThreadPool &pool, const Buffer &param, void *data,
                uint64_t seed);
 
+/// Fills `data` as training starts: as the param's init says, zeros included;
+/// as fillParam() where it says nothing.
+void initializeParam(ThreadPool &pool, const Buffer &param, void *data,
+                     uint64_t seed);
+
 /// Uniform integers in [low, high).
 void fillIntegers(int32_t *data, int64_t elements, uint64_t seed, int64_t low,
                   int64_t high);

@@ -94,18 +94,19 @@ absl::Status Trainer::openData(const Tokenizer *tokenizer) {
         "token file, or text");
   CorpusOptions how;
   how.window = program.length();
-  how.vocabSize = static_cast<int32_t>(
-      std::min<int64_t>(program.config()["vocab_size"], INT32_MAX));
+  how.vocabSize = static_cast<int32_t>(std::min(
+      program.config().value("vocab_size", int64_t{0}), int64_t{INT32_MAX}));
   how.validationShare =
       options.validationData.empty() ? options.validationShare : 0;
   how.tokenizer = tokenizer;
-  absl::StatusOr<Corpus> corpus = openCorpus({options.data}, how);
+  absl::StatusOr<Corpus> corpus =
+      openCorpus(absl::MakeConstSpan(&options.data, 1), how);
   if (!corpus.ok())
     return corpus.status();
   TokenDataset validation = corpus->validation;
   if (!options.validationData.empty()) {
-    absl::StatusOr<TokenDataset> own =
-        openEvaluationCorpus({options.validationData}, how);
+    absl::StatusOr<TokenDataset> own = openEvaluationCorpus(
+        absl::MakeConstSpan(&options.validationData, 1), how);
     if (!own.ok())
       return own.status();
     validation = *std::move(own);
