@@ -119,6 +119,8 @@ private:
                                init.getValue().getValueAsDouble()};
     buffer.scales = op.getScales().value_or("").str();
     buffer.tiedTo = op.getTiedTo().value_or("").str();
+    if (op.getKind() == exec::BufferKind::State)
+      buffer.param = paramOf(op.getSymName()).str();
     if (DenseI64ArrayAttr range = op.getRangeAttr()) {
       buffer.hasRange = true;
       buffer.rangeLow = range[0];
@@ -391,7 +393,7 @@ private:
         if (buffer.shape.size() > 1 && buffer.dtype != ::t6::DType::I8)
           program.options.dtype = buffer.dtype;
       }
-      if (buffer.kind != ::t6::BufferKind::State)
+      if (buffer.kind != ::t6::BufferKind::State || !buffer.param.empty())
         continue;
       int64_t bytes = elements / buffer.shape[0].value *
                       int64_t(::t6::byteSize(buffer.dtype));
@@ -402,6 +404,18 @@ private:
         model.cacheBytesPerToken += bytes / buffer.shape[1].value;
       }
     }
+  }
+
+  /// The parameter behind a prefix of a state's name: `gradient.wte`.
+  StringRef paramOf(StringRef state) {
+    while (!state.empty()) {
+      state = state.split('.').second;
+      auto buffer =
+          state.empty() ? nullptr : symbols.lookup<exec::BufferOp>(state);
+      if (buffer && buffer.getKind() == exec::BufferKind::Param)
+        return state;
+    }
+    return {};
   }
 
   ModuleOp module;

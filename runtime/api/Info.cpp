@@ -182,7 +182,7 @@ static Json cacheJson(const Program &program) {
       {"page_tokens", options.pageTokens},
       {"pages", pages},
       {"tokens", pages > 0 ? Total::multiply(pages, options.pageTokens) : rows},
-      {"bytes", bytesOfKind(program, BufferKind::State)}};
+      {"bytes", cacheBytes(program)}};
 }
 
 static Json infoJson(const Artifact &artifact, const t6_info_options &options) {

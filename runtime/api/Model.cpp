@@ -41,6 +41,14 @@ absl::Status t6_model::ready() {
   return load();
 }
 
+int64_t t6::cacheBytes(const Program &program) {
+  int64_t bytes = 0;
+  for (const Buffer &buffer : program.buffers)
+    if (buffer.kind == BufferKind::State && buffer.param.empty())
+      bytes += buffer.maxBytes;
+  return bytes;
+}
+
 int64_t t6::bytesOfKind(const Program &program, BufferKind kind) {
   // The parser has checked that the sum fits.
   int64_t bytes = 0;
@@ -182,7 +190,7 @@ void t6_model_get_stats(const t6_model *model, t6_model_stats *stats) {
   value.vocab_size = program.model.vocabSize;
   value.parameters = program.model.parameters;
   value.param_bytes = bytesOfKind(program, BufferKind::Param);
-  value.cache_bytes = bytesOfKind(program, BufferKind::State);
+  value.cache_bytes = cacheBytes(program);
   value.cache_bytes_per_token = program.model.cacheBytesPerToken;
   if (model->executor) {
     value.mapped_weight_bytes = model->executor->mappedParamBytes();

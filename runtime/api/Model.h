@@ -45,6 +45,8 @@ namespace t6 {
 
 /// Bytes of all buffers of one kind, in memory.
 int64_t bytesOfKind(const Program &program, BufferKind kind);
+/// Bytes of the states that tokens leave behind.
+int64_t cacheBytes(const Program &program);
 
 } // namespace t6
 

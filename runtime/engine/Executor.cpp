@@ -14,6 +14,7 @@
 #include "absl/strings/str_join.h"
 
 #include <algorithm>
+#include <cstring>
 #include <time.h>
 #include <utility>
 
@@ -104,7 +105,15 @@ void Executor::bindParam(int buffer, const void *data) {
   invalidatePlans();
 }
 
-void Executor::resetState() { state.clear(); }
+void Executor::resetState() {
+  const Program &program = artifact->program();
+  for (size_t i = 0; i < program.buffers.size(); ++i) {
+    const Buffer &buffer = program.buffers[i];
+    if (buffer.kind == BufferKind::State && buffer.param.empty() &&
+        addresses[i])
+      std::memset(addresses[i], 0, buffer.maxBytes);
+  }
+}
 
 int64_t Executor::stateBytes() const {
   int64_t bytes = 0;

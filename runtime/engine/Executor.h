@@ -78,7 +78,8 @@ public:
     return checkpointParams.warnings;
   }
 
-  /// Zeroes all state: the next tokens start a sequence.
+  /// Zeroes what tokens left behind: the next ones start a sequence. Gradients
+  /// and moments stay.
   void resetState();
   /// Fills all state with small pseudo-random numbers, to measure on.
   absl::Status fillState(uint64_t seed);

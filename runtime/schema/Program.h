@@ -87,6 +87,9 @@ struct Buffer {
   std::string scales;
   /// The other of an i8 param and its scales, else -1. Filled by the parser.
   int partner = -1;
+  /// States: the param whose gradient or moment this is, or empty: then it is
+  /// what a sequence of tokens leaves behind.
+  std::string param;
   /// Params: what training starts from, where the program says so.
   std::optional<Init> init;
   /// Constants: where the data begins in constants.bin, in bytes.

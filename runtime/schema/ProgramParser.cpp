@@ -170,6 +170,7 @@ Init ProgramParser::parseInit(const JsonPlace &place) {
 void ProgramParser::parseParam(Buffer &buffer, const JsonPlace &place) {
   if (place.has("tied_to"))
     buffer.tiedTo = place["tied_to"].name();
+
   for (const Extent &extent : buffer.shape)
     buffer.storedShape.push_back(extent.value);
   if (place.has("scales"))
@@ -249,6 +250,11 @@ void ProgramParser::parseBuffer(const JsonPlace &place) {
   }
   if (place.has("range"))
     parseRange(buffer, place["range"]);
+  if (place.has("param")) {
+    if (buffer.kind != BufferKind::State)
+      place["param"].fail("is only for states");
+    buffer.param = place["param"].name();
+  }
   if (place.has("init")) {
     if (buffer.kind != BufferKind::Param)
       place["init"].fail("is only for params");

@@ -38,6 +38,8 @@ static Json toJson(const Buffer &buffer) {
     object["stored_shape"] = buffer.storedShape;
   if (!buffer.tiedTo.empty())
     object["tied_to"] = buffer.tiedTo;
+  if (!buffer.param.empty())
+    object["param"] = buffer.param;
   if (!buffer.scales.empty())
     object["scales"] = buffer.scales;
   if (buffer.init)

@@ -56,17 +56,17 @@ absl::StatusOr<double> Trainer::accumulate(double &last) {
 
 absl::Status Trainer::notFinite(int64_t number, double loss) {
   std::string tensor = program.firstNotFinite();
+  std::string first = tensor.empty()
+                          ? "though all parameters and gradients are finite"
+                          : absl::StrCat("and '", tensor,
+                                         "' is the first tensor that is not "
+                                         "finite");
   std::string kept = savedStep < 0
                          ? "no checkpoint was saved before"
                          : absl::StrCat("the checkpoint of step ", savedStep,
                                         " is in ", folder->path());
-  return absl::DataLossError(absl::StrCat(
-      "the loss of step ", number, " is ", loss,
-      tensor.empty()
-          ? ", though all parameters and gradients are finite"
-          : absl::StrCat("; the first tensor that is not finite is '", tensor,
-                         "'"),
-      "; ", kept,
+  return absl::InternalError(absl::StrCat(
+      "step ", number, ": the loss is ", loss, ", ", first, "; ", kept,
       ". HINT: a lower --learning-rate, a longer --warmup, or --clip=1"));
 }
 

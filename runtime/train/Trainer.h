@@ -55,9 +55,9 @@ public:
   create(TrainingProgram &program, const TrainOptions &options,
          const Tokenizer *tokenizer, TrainObserver &observer);
 
-  /// Trains to the end, or until the observer interrupts. A loss that is not
-  /// finite ends the run: DataLoss, which names the step and a tensor; the
-  /// checkpoints are those before.
+  /// Trains to the end, or until the observer interrupts. A loss or a
+  /// parameter that is not finite ends the run: Internal, which names the step
+  /// and a tensor; the checkpoints are those before.
   absl::StatusOr<TrainResult> run();
 
 private:

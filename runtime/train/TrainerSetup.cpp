@@ -183,7 +183,7 @@ absl::Status Trainer::openRun() {
   if (options.resume == "never" || options.resume == "auto") {
     absl::StatusOr<LatestCheckpoint> latest = openLatest(options.out, &own);
     if (latest.ok() && options.resume == "never")
-      return absl::FailedPreconditionError(absl::StrCat(
+      return absl::InvalidArgumentError(absl::StrCat(
           options.out, " holds the run up to step ",
           latest->checkpoint->state().step,
           ". HINT: go on with --resume=auto, or choose another --out"));

@@ -81,19 +81,21 @@ absl::Status TrainingProgram::initialize() {
         tied[buffer.tiedTo] = buffer.name;
       continue;
     }
-    for (const Extent &extent : buffer.shape)
-      view.shape.push_back(extent.value);
-    if (absl::StartsWith(buffer.name, "adamw."))
-      moments.push_back({buffer.name, view});
-    else if (absl::StartsWith(buffer.name, "gradient."))
-      gradients.push_back({buffer.name, view});
+
+    if (buffer.param.empty())
+      continue;
+    // As their parameters have it in a checkpoint.
+    for (const Buffer &param : program.buffers)
+      if (param.kind == BufferKind::Param && param.name == buffer.param)
+        view.shape = param.storedShape;
+    if (view.elements() * int64_t(sizeof(float)) != buffer.maxBytes ||
+        buffer.dtype != DType::F32)
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the state '", buffer.name, "' is not like the parameter '",
+          buffer.param, "'. HINT: the artifact is damaged; compile it again"));
+    bool isGradient = absl::StartsWith(buffer.name, "gradient.");
+    (isGradient ? gradients : moments).push_back({buffer.name, view});
   }
-  // Moments have the shapes of their parameters in a checkpoint, too.
-  for (NamedTensor &moment : moments)
-    for (const NamedTensor &param : params)
-      if (absl::EndsWith(moment.name, param.name) &&
-          moment.name.size() == param.name.size() + strlen("adamw.m."))
-        moment.tensor.shape = param.tensor.shape;
   return absl::OkStatus();
 }
 
