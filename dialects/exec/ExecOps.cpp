@@ -117,7 +117,27 @@ template <typename OpTy> static LogicalResult verifySizes(OpTy op) {
   return success();
 }
 
-LogicalResult LoadOp::verify() { return verifySizes(*this); }
+/// load_c2, store_c1
+template <typename Op> static LogicalResult verifyFirst(Op op, Type type) {
+  std::optional<uint64_t> first = op.getFirst();
+  if (!first)
+    return success();
+  if (int64_t(*first) < 0)
+    return op.emitOpError("first must not be negative, but is ")
+           << int64_t(*first);
+  if (!cast<RankedTensorType>(type).hasStaticShape())
+    return op.emitOpError("is of some rows, which must have static sizes");
+  return success();
+}
+
+LogicalResult LoadOp::verify() {
+  return failure(failed(verifySizes(*this)) ||
+                 failed(verifyFirst(*this, getType())));
+}
+
+LogicalResult StoreOp::verify() {
+  return verifyFirst(*this, getValue().getType());
+}
 LogicalResult BindingOp::verify() { return verifySizes(*this); }
 
 LogicalResult ViewOp::verify() { return verifySizes(*this); }

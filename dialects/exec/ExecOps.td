@@ -138,17 +138,28 @@ def Exec_LoadOp : Exec_Op<"load", [MemoryEffects<[MemRead]>]> {
   let summary = "read a buffer as a tensor";
   let description = [{
     The value of the buffer at this point. `sizes` gives the dynamic dimensions.
+    `first` is the buffer's row, along its first dimension, that is the result's
+    first; without it the result is the whole buffer.
 
     Constraints:
     - (C1) one size per dynamic dimension of the result
+    - (C2) first is not negative; with it the result has static sizes
 
     ```mlir
     %t = exec.load @decode.tokens[%n] : tensor<1x?xi32>
+    %u = exec.load @table from 128 : tensor<64x32xf32>
     ```
   }];
-  let arguments = (ins FlatSymbolRefAttr:$buffer, Variadic<Index>:$sizes);
+  let arguments = (ins FlatSymbolRefAttr:$buffer, Variadic<Index>:$sizes,
+                       OptionalAttr<I64Attr>:$first);
   let results = (outs AnyRankedTensor:$result);
-  let assemblyFormat = "$buffer (`[` $sizes^ `]`)? attr-dict `:` type($result)";
+  let assemblyFormat = [{
+    $buffer (`[` $sizes^ `]`)? (`from` $first^)? attr-dict `:` type($result)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::llvm::StringRef":$buffer,
+                                 CArg<"::mlir::ValueRange", "{}">:$sizes), [{
+    build($_builder, $_state, result, buffer, sizes, ::mlir::IntegerAttr());
+  }]>];
   let hasVerifier = 1;
 }
 
@@ -156,14 +167,24 @@ def Exec_StoreOp : Exec_Op<"store", [MemoryEffects<[MemWrite]>]> {
   let summary = "make a tensor the new value of a buffer";
   let description = [{
     Values of states and outputs leave an entry through stores. A dispatch that
-    computes the stored value writes into the buffer directly.
+    computes the stored value writes into the buffer directly. With `first` the
+    value is the buffer's from that row on, as in `exec.load`; other rows stay.
+
+    Constraints:
+    - (C1) first is not negative; with it the value has static sizes
 
     ```mlir
     exec.store %logits, @decode.logits : tensor<1x256xf32>
+    exec.store %rows, @gradient from 128 : tensor<64x32xf32>
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$value, FlatSymbolRefAttr:$buffer);
-  let assemblyFormat = "$value `,` $buffer attr-dict `:` type($value)";
+  let arguments = (ins AnyRankedTensor:$value, FlatSymbolRefAttr:$buffer,
+                       OptionalAttr<I64Attr>:$first);
+  let assemblyFormat = "$value `,` $buffer (`from` $first^)? attr-dict `:` type($value)";
+  let builders = [OpBuilder<(ins "::mlir::Value":$value, "::llvm::StringRef":$buffer), [{
+    build($_builder, $_state, value, buffer, ::mlir::IntegerAttr());
+  }]>];
+  let hasVerifier = 1;
 }
 
 def Exec_CostAttr : AttrDef<Exec_Dialect, "Cost"> {

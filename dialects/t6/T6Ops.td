@@ -192,7 +192,8 @@ def T6_SplitOp : T6_Op<"split", [Pure]> {
 def T6_EmbeddingOp : T6_InferredOp<"embedding"> {
   let summary = "look tokens up in the embedding table";
   let description = [{
-    `result[b,n,c] = table[tokens[b,n], c]`, in f32
+    `result[b,n,c] = table[tokens[b,n], c]`, in f32; a token of -1, as targets
+    have it where nothing is counted, reads row 0.
 
     Constraints:
     - (C1) tokens and table have rank 2

@@ -80,6 +80,18 @@ LogicalResult CrossEntropyGradientOp::inferReturnTypes(
   return success();
 }
 
+LogicalResult TargetWeightsOp::inferReturnTypes(
+    MLIRContext *context, std::optional<Location> location, Adaptor op,
+    SmallVectorImpl<Type> &results) {
+  auto error = [&] { return mlir::emitError(*location); };
+  // target_weights_c1
+  if (failed(checkRank(op.getTargets(), "targets", 2, error)))
+    return failure();
+  results.push_back(f32Tensor(
+      context, cast<RankedTensorType>(op.getTargets().getType()).getShape()));
+  return success();
+}
+
 LogicalResult GlobalNormOp::verify() {
   // global_norm_c1
   if (getTensors().empty())

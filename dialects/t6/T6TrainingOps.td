@@ -38,8 +38,8 @@ def T6_EmbeddingGradientOp : T6_InferredOp<"embedding_gradient"> {
   let summary = "add rows to the gradient of an embedding table";
   let description = [{
     `result[tokens[b,n], c] = gradient[tokens[b,n], c] + x[b,n,c]` for all tokens
-    in order, rows first: the adjoint of `t6.embedding`. In place, as
-    `t6.add_gradient`.
+    in order, rows first, row 0 for a token of -1: the adjoint of `t6.embedding`.
+    In place, as `t6.add_gradient`.
 
     Constraints:
     - (C1) gradient and tokens have rank 2, x rank 3; x has the sizes of tokens,
@@ -82,6 +82,25 @@ def T6_CrossEntropyGradientOp : T6_InferredOp<"cross_entropy_gradient"> {
     $scale `,` $logits `,` $targets `,` $log_sum_exp attr-dict
     `:` type($logits) `,` type($targets) `,` type($log_sum_exp)
   }];
+}
+
+def T6_TargetWeightsOp : T6_InferredOp<"target_weights"> {
+  let summary = "share the loss out among the targets";
+  let description = [{
+    `result[b,n] = 1 / count` where targets[b,n] is not -1, else zero; count is the
+    number of targets that are not -1, or one if there are none. The sum of token
+    losses weighed by it is their mean.
+
+    Constraints:
+    - (C1) targets has rank 2
+
+    ```mlir
+    %w = t6.target_weights %targets : tensor<1x?xi32>
+    ```
+  }];
+  let arguments = (ins T6_IdTensor:$targets);
+  let results = (outs T6_FloatTensor:$result);
+  let assemblyFormat = "$targets attr-dict `:` type($targets)";
 }
 
 //===----------------------------------------------------------------------===//
