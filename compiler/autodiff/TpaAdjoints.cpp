@@ -132,14 +132,20 @@ private:
   /// what is summed is linear in them, so D is the inner product of the sum and
   /// its cotangent (FlashAttention, appendix B.2). Null elsewhere.
   static Value meanFromResult(AdjointBuilder &adjoint, SoftmaxOp op) {
-    if (!op->hasOneUse())
-      return {};
-    OpOperand &use = *op->use_begin();
-    auto sum = dyn_cast<EinsumOp>(use.getOwner());
+    OpOperand *use = nullptr;
+    for (OpOperand &other : op->getUses()) {
+      // The adjoint of the sum uses them too; its results are not active.
+      if (!adjoint.isActive(other.getOwner()->getResult(0)))
+        continue;
+      if (use)
+        return {};
+      use = &other;
+    }
+    auto sum = use ? dyn_cast<EinsumOp>(use->getOwner()) : EinsumOp();
     if (!sum || !adjoint.cotangentOf(sum.getResult()))
       return {};
     Equation equation = Equation::parseVerified(sum.getEquation());
-    StringRef term = equation.terms[use.getOperandNumber()];
+    StringRef term = equation.terms[use->getOperandNumber()];
     StringRef row = term.drop_back();
     for (char label : row)
       if (!StringRef(equation.output).contains(label))

@@ -11,6 +11,7 @@
 #include "compiler/fusion/Passes.h"
 #include "compiler/fusion/StreamChain.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Remarks.h"
 
@@ -38,6 +39,8 @@ struct FuseStream : tpa::impl::FuseStreamBase<FuseStream> {
     });
     auto opts = remark::RemarkOpts::name("stream").category("tpa");
     for (EinsumOp root : roots) {
+      if (!nameByRoles(root))
+        continue;
       StreamChainOptions options = {{*target, block, queryBlock}, splits};
       StreamChain whole(root, options);
       if (!whole.isCandidate())

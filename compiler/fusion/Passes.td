@@ -45,7 +45,8 @@ def FuseStream : Pass<"tpa-fuse-stream", "mlir::ModuleOp"> {
   let statistics = [
     Statistic<"numStreams", "streams", "Streams made">,
     Statistic<"numRefused", "refused", "Sums over keys left unfused">];
-  let dependentDialects = ["::tpa::TpaDialect", "mlir::tensor::TensorDialect"];
+  let dependentDialects = ["::tpa::TpaDialect", "mlir::arith::ArithDialect",
+                           "mlir::math::MathDialect", "mlir::tensor::TensorDialect"];
 }
 
 def FuseElementwise : Pass<"tpa-fuse-elementwise", "mlir::ModuleOp"> {

@@ -43,6 +43,12 @@ struct StreamInput {
 /// the input is none.
 t6::CacheReadOp pagedRead(const StreamInput &input);
 
+/// Whether an einsum sums over the keys, and not the queries, what depends on
+/// both, or the other way round. Then the label that it sums over becomes `m`,
+/// the one that it keeps `n`, and that of the batch `b`: in a stream over
+/// queries m is the query and n the key.
+bool nameByRoles(EinsumOp root);
+
 /// One chain in the making. Labels are letters of the root's equation, extended
 /// by fresh ones: a letter means one dimension throughout.
 class StreamChain {
@@ -101,6 +107,8 @@ private:
   }
   mlir::Value makeOut(mlir::OpBuilder &b, llvm::StringRef labels,
                       int64_t splits);
+  // In terms of the stream's carry: StreamLogSumExp.cpp
+  void replaceLogSumExp(StreamOp stream, llvm::StringRef rows);
 
   EinsumOp root;
   Equation equation;

@@ -232,8 +232,8 @@ Value StreamChain::build() {
   OpBuilder b(root);
   // The kernel is called after it.
   Location loc = NameLoc::get(b.getStringAttr("attention"), root.getLoc());
-  bool fewQueries = !ShapedType::isDynamic(sizes[queryLabel]);
-  int64_t splits = fewQueries ? options.splits : 1;
+  // Many queries are work enough for all threads.
+  int64_t splits = options.shape.hasFew(sizes[queryLabel]) ? options.splits : 1;
   SmallVector<std::string> terms, outs;
   SmallVector<Value> operands;
   Value pages, length;
@@ -274,6 +274,7 @@ Value StreamChain::build() {
     return EinsumOp::create(b, loc, labels + "->" + equation.output,
                             stream.getResult(0), APFloat(1.0));
   }
+  replaceLogSumExp(stream, rows);
   Equation merge{{rows, rows, equation.output}, equation.output};
   SmallVector<Value> parts(stream.getResults());
   if (Value sinks = softmax.getSinks()) {

@@ -18,7 +18,7 @@ static constexpr char keyLabel = AttentionOp::streamLabel, queryLabel = 'n';
 ContractionSearch searchStream(EinsumOp op, const Equation &equation,
                                LabelSizes sizes, const StreamShape &shape) {
   sizes[keyLabel] = shape.block;
-  if (ShapedType::isDynamic(sizes[queryLabel]))
+  if (!shape.hasFew(sizes[queryLabel]))
     sizes[queryLabel] = shape.queryBlock;
   ContractionSetting setting;
   setting.stream = keyLabel;
@@ -57,7 +57,7 @@ void remarkOnForm(EinsumOp op, const Equation &equation,
                   const LabelSizes &sizes, const ContractionSearch &search,
                   const StreamShape &shape) {
   int64_t queries = sizes.lookup(queryLabel);
-  if (ShapedType::isDynamic(queries))
+  if (!shape.hasFew(queries))
     queries = shape.queryBlock;
   remark::detail::InFlightRemark remark = remark::analysis(
       op.getLoc(),

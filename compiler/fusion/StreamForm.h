@@ -21,7 +21,13 @@ namespace tpa {
 struct StreamShape {
   CostModel target;
   int64_t block = 0;      ///< keys
-  int64_t queryBlock = 0; ///< queries, where their number varies
+  int64_t queryBlock = 0; ///< queries, where their number varies or is large
+
+  /// Queries up to this number share a block of keys, all of them.
+  static constexpr int64_t fewQueries = 64;
+  static bool hasFew(int64_t queries) {
+    return !mlir::ShapedType::isDynamic(queries) && queries <= fewQueries;
+  }
 };
 
 /// The search for an einsum's order in a stream. `equation` is the einsum's up

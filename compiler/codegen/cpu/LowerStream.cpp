@@ -56,7 +56,8 @@ int64_t StreamLowering::blockSize(char label) const {
     if (size_t at = term.find(label); at != std::string::npos)
       if (int64_t size = cast<MemRefType>(input.getType()).getDimSize(at);
           !ShapedType::isDynamic(size))
-        return size;
+        return label == 'n' && size > options.fewQueries ? options.queryBlock
+                                                         : size;
   return options.queryBlock;
 }
 
@@ -144,7 +145,8 @@ LogicalResult StreamLowering::run(func::FuncOp kernel) {
     Value first =
         arith::MulIOp::create(b, loc, queryIndex, constant(queryBlock));
     Value end = arith::AddIOp::create(b, loc, first, constant(queryBlock));
-    if (!getConstantIntValue(*queries))
+    std::optional<int64_t> known = getConstantIntValue(*queries);
+    if (!known || *known % queryBlock != 0)
       end = arith::MinSIOp::create(b, loc, end, queryCount);
     loopOver(first, end, queryBlock, 'n', [&] { workgroup(); });
   };

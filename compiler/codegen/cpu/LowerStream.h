@@ -18,8 +18,10 @@
 namespace tpa::cpu {
 
 struct StreamLoweringOptions {
-  int64_t queryBlock =
-      16; ///< queries of a workgroup, where their number varies
+  /// Queries of a workgroup, where their number varies or is more than
+  /// `fewQueries`.
+  int64_t queryBlock = 16;
+  static constexpr int64_t fewQueries = 64;
   /// Give each batch row, query block and split a workgroup; else loop over
   /// them.
   bool distribute = true;

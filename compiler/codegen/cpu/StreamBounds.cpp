@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/StreamLowering.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 
@@ -16,118 +17,201 @@ using namespace mlir;
 using namespace tpa;
 using namespace tpa::cpu;
 
-/// The first operand of a comparison `index m <predicate> limit`, with the
-/// constant that is added to m; null where it is something else.
-static Value limitOf(arith::CmpIOp op, arith::CmpIPredicate predicate,
-                     int64_t &added) {
-  if (op.getPredicate() != predicate)
-    return {};
-  Value key = op.getLhs();
-  added = 0;
-  APInt constant;
-  if (auto sum = key.getDefiningOp<arith::AddIOp>();
-      sum && matchPattern(sum.getRhs(), m_ConstantInt(&constant))) {
-    key = sum.getLhs();
-    added = constant.getSExtValue();
+namespace {
+
+/// A comparison `index + added <= positions[b] + other`, or `>`, of the
+/// stream's index with that of the queries, either of which may be the first.
+struct Comparison {
+  bool isStreamFirst;
+  bool isGreater;
+  int64_t added = 0;
+  tensor::ExtractOp position;
+};
+
+/// What a map computes where every key is hidden by one selection; the tensors
+/// and elements of which that is a number. Hidden keys influence nothing, also
+/// where arithmetic on what they meet would be NaN: -inf minus anything is
+/// -inf, zero times anything zero.
+class HiddenKeys {
+public:
+  explicit HiddenKeys(arith::SelectOp select) : select(select) {}
+
+  /// Whether a block of hidden keys leaves every carry as it is.
+  bool changeNothing(StreamOp stream) {
+    OnlineSoftmaxOp softmax = stream.getSoftmax();
+    if (softmax && valueOf(softmax.getX()) != -kInfinity)
+      return false;
+    auto yield = cast<YieldOp>(stream.getBody().front().getTerminator());
+    return llvm::all_of(yield.getValues(),
+                        [&](Value value) { return valueOf(value) == 0.0; });
   }
-  auto index = key.getDefiningOp<IndexOp>();
-  return index && index.getLabel() == "m" ? op.getRhs() : Value();
+
+private:
+  static constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  using Number = std::optional<double>;
+
+  Number valueOf(Value value) {
+    if (auto known = numbers.find(value); known != numbers.end())
+      return known->second;
+    Number number = compute(value);
+    numbers[value] = number;
+    return number;
+  }
+  Number compute(Value value);
+  Number computeProduct(Number left, Number right);
+
+  arith::SelectOp select;
+  llvm::DenseMap<Value, Number> numbers;
+};
+
+} // namespace
+
+HiddenKeys::Number HiddenKeys::computeProduct(Number left, Number right) {
+  if (left == 0.0 || right == 0.0)
+    return 0.0;
+  bool isNegative = (left == -kInfinity && right && *right > 0) ||
+                    (right == -kInfinity && left && *left > 0);
+  return isNegative ? Number(-kInfinity) : std::nullopt;
 }
 
-/// Whether einsums alone lie between a value and the end of the body: where it
-/// is zero, nothing is added.
-static bool isLinearToYield(Value value) {
-  return llvm::all_of(value.getUsers(), [](Operation *user) {
-    return isa<YieldOp>(user) ||
-           (isa<EinsumOp>(user) && isLinearToYield(user->getResult(0)));
-  });
+HiddenKeys::Number HiddenKeys::compute(Value value) {
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto map = dyn_cast<MapOp>(argument.getOwner()->getParentOp());
+    return map ? valueOf(map.getOperands()[argument.getArgNumber()])
+               : std::nullopt;
+  }
+  Operation *op = value.getDefiningOp();
+  auto operand = [&](unsigned i) { return valueOf(op->getOperand(i)); };
+  APFloat constant(0.0f);
+  if (matchPattern(value, m_ConstantFloat(&constant)))
+    return constant.convertToDouble();
+  if (auto map = dyn_cast<MapOp>(op))
+    return valueOf(map.getBody().front().getTerminator()->getOperand(0));
+  if (auto einsum = dyn_cast<EinsumOp>(op)) {
+    auto isZero = [&](Value factor) { return valueOf(factor) == 0.0; };
+    return llvm::any_of(einsum.getOperands(), isZero) ? Number(0.0)
+                                                      : std::nullopt;
+  }
+  if (auto choice = dyn_cast<arith::SelectOp>(op)) {
+    Number otherwise = valueOf(choice.getFalseValue());
+    return choice == select || valueOf(choice.getTrueValue()) == otherwise
+               ? otherwise
+               : std::nullopt;
+  }
+  if (isa<OnlineSoftmaxOp, math::ExpOp>(op))
+    return operand(0) == -kInfinity ? Number(0.0) : std::nullopt;
+  if (isa<arith::SubFOp>(op))
+    return operand(0) == -kInfinity ? Number(-kInfinity) : std::nullopt;
+  if (isa<arith::AddFOp>(op))
+    return operand(0) == -kInfinity || operand(1) == -kInfinity
+               ? Number(-kInfinity)
+               : std::nullopt;
+  if (isa<arith::MulFOp>(op))
+    return computeProduct(operand(0), operand(1));
+  if (isa<arith::DivFOp, arith::NegFOp>(op))
+    return operand(0) == 0.0 ? Number(0.0) : std::nullopt;
+  return std::nullopt;
 }
 
-/// Whether the keys that a selection replaces weigh nothing: it is a map's last
-/// word, and gives -inf to the softmax, or zero to what is summed.
-static bool hidesKeys(arith::SelectOp select) {
-  auto map = select->getParentOfType<MapOp>();
-  auto isYielded = [&](Operation *user) {
-    return isa<YieldOp>(user) && user->getParentOp() == map;
-  };
-  APFloat hidden(0.0f);
-  if (!map || !llvm::all_of(select->getUsers(), isYielded) ||
-      !matchPattern(select.getFalseValue(), m_ConstantFloat(&hidden)))
-    return false;
-  if (hidden.isZero())
-    return isLinearToYield(map.getResult());
-  return hidden.isInfinity() && hidden.isNegative() &&
-         llvm::all_of(map->getUsers(), llvm::IsaPred<OnlineSoftmaxOp>);
+static std::optional<Comparison> comparisonOf(arith::CmpIOp op) {
+  Comparison comparison;
+  comparison.isGreater = op.getPredicate() == arith::CmpIPredicate::sgt;
+  if (!comparison.isGreater && op.getPredicate() != arith::CmpIPredicate::sle)
+    return std::nullopt;
+  Value left = op.getLhs();
+  APInt constant;
+  if (auto sum = left.getDefiningOp<arith::AddIOp>();
+      sum && matchPattern(sum.getRhs(), m_ConstantInt(&constant))) {
+    left = sum.getLhs();
+    comparison.added = constant.getSExtValue();
+  }
+  auto first = left.getDefiningOp<IndexOp>();
+  auto sum = op.getRhs().getDefiningOp<arith::AddIOp>();
+  if (!first || !sum)
+    return std::nullopt;
+  auto second = sum.getRhs().getDefiningOp<IndexOp>();
+  auto start = sum.getLhs().getDefiningOp<arith::IndexCastOp>();
+  if (!second || !start)
+    return std::nullopt;
+  comparison.isStreamFirst = first.getLabel() == "m";
+  if (first.getLabel() != (comparison.isStreamFirst ? "m" : "n") ||
+      second.getLabel() != (comparison.isStreamFirst ? "n" : "m"))
+    return std::nullopt;
+  comparison.position = start.getIn().getDefiningOp<tensor::ExtractOp>();
+  if (!comparison.position || comparison.position.getIndices().size() != 1)
+    return std::nullopt;
+  return comparison;
+}
+
+/// positions[b] of the row; null where it is no scalar of the stream.
+Value StreamLowering::firstPosition(tensor::ExtractOp position) {
+  if (auto argument = dyn_cast<BlockArgument>(position.getTensor());
+      argument && argument.getOwner() == &stream.getBody().front()) {
+    Value loaded = memref::LoadOp::create(
+        b, loc, stream.getInputs()[argument.getArgNumber()], ranges['b'].begin);
+    return arith::IndexCastOp::create(b, loc, b.getIndexType(), loaded);
+  }
+  auto constants = position.getTensor().getDefiningOp<arith::ConstantOp>();
+  auto values = constants ? dyn_cast<DenseIntElementsAttr>(constants.getValue())
+                          : DenseIntElementsAttr();
+  if (!values || !values.isSplat())
+    return {};
+  return constant(values.getSplatValue<APInt>().getSExtValue());
 }
 
 /// Keys that some query of the block can see: what maps select by a comparison
-/// of m with something monotone in n and free of m. Outside lie only scores
-/// that weigh nothing.
+/// of m with something monotone in n and free of m. Outside lie only keys that
+/// change nothing. In a stream over queries m is the query and n the key.
 std::pair<Value, Value> StreamLowering::keyBounds() {
   implied.clear();
   Value lower = constant(0), upper = asValue(*sizeOfLabel('m'));
+  auto add = [&](Value x, Value y) -> Value {
+    return arith::AddIOp::create(b, loc, x, y);
+  };
+  auto subtract = [&](Value x, Value y) -> Value {
+    return arith::SubIOp::create(b, loc, x, y);
+  };
   stream.getBody().walk([&](arith::SelectOp select) {
-    SmallVector<Value> conditions = {select.getCondition()};
-    if (!hidesKeys(select))
+    if (!HiddenKeys(select).changeNothing(stream))
       return;
+    SmallVector<Value> conditions = {select.getCondition()};
     while (!conditions.empty()) {
       Value condition = conditions.pop_back_val();
       if (auto both = condition.getDefiningOp<arith::AndIOp>()) {
         conditions.append({both.getLhs(), both.getRhs()});
         continue;
       }
-      auto comparison = condition.getDefiningOp<arith::CmpIOp>();
-      if (!comparison)
+      auto op = condition.getDefiningOp<arith::CmpIOp>();
+      std::optional<Comparison> comparison;
+      if (op)
+        comparison = comparisonOf(op);
+      Value position;
+      if (comparison)
+        position = firstPosition(comparison->position);
+      if (!position)
         continue;
-      int64_t added = 0;
-      bool isUpper = true;
-      Value limit = limitOf(comparison, arith::CmpIPredicate::sle, added);
-      if (!limit) {
-        isUpper = false;
-        limit = limitOf(comparison, arith::CmpIPredicate::sgt, added);
-      }
-      // positions[b] + n
-      auto sum = limit ? limit.getDefiningOp<arith::AddIOp>() : arith::AddIOp();
-      auto query = sum ? sum.getRhs().getDefiningOp<IndexOp>() : IndexOp();
-      auto start = sum ? sum.getLhs().getDefiningOp<arith::IndexCastOp>()
-                       : arith::IndexCastOp();
-      auto position = start ? start.getIn().getDefiningOp<tensor::ExtractOp>()
-                            : tensor::ExtractOp();
-      if (!query || query.getLabel() != "n" || !position ||
-          position.getIndices().size() != 1)
-        continue;
-      Value first;
-      if (auto argument = dyn_cast<BlockArgument>(position.getTensor());
-          argument && argument.getOwner() == &stream.getBody().front()) {
-        Value loaded = memref::LoadOp::create(
-            b, loc, stream.getInputs()[argument.getArgNumber()],
-            ranges['b'].begin);
-        first = arith::IndexCastOp::create(b, loc, b.getIndexType(), loaded);
-      } else if (auto constants =
-                     position.getTensor().getDefiningOp<arith::ConstantOp>()) {
-        auto values = dyn_cast<DenseIntElementsAttr>(constants.getValue());
-        if (!values || !values.isSplat())
-          continue;
-        first = constant(values.getSplatValue<APInt>().getSExtValue());
-      } else {
-        continue;
-      }
-      first = arith::AddIOp::create(b, loc, first, ranges['n'].begin);
+      bool isUpper = comparison->isStreamFirst != comparison->isGreater;
       // A single query sees the keys within its bounds, all of them; not where
       // the first is that of a block on a page.
       if (getConstantIntValue(ranges['n'].size) == 1 &&
           (isUpper || !stream.getPages()))
-        implied.insert(comparison);
-      if (isUpper) {
-        Value end =
-            arith::AddIOp::create(b, loc, first, asValue(ranges['n'].size));
-        end = arith::SubIOp::create(b, loc, end, constant(added));
-        upper = arith::MinSIOp::create(b, loc, upper, end);
-      } else {
-        // m + added > first, at the block's first query.
-        Value begin = arith::SubIOp::create(b, loc, first, constant(added - 1));
-        lower = arith::MaxSIOp::create(b, loc, lower, begin);
-      }
+        implied.insert(op);
+      // m + added <= position + n or the opposite; n + added > position + m or
+      // the opposite. The bound is that of the block's last n, or its first.
+      Value added = constant(comparison->added);
+      Value n = ranges['n'].begin;
+      if (isUpper)
+        n = add(n, subtract(asValue(ranges['n'].size), constant(1)));
+      Value limit = comparison->isStreamFirst
+                        ? subtract(add(position, n), added)
+                        : subtract(add(n, added), position);
+      // An end is beyond the last key; `>` begins behind the limit.
+      if (comparison->isStreamFirst)
+        limit = add(limit, constant(1));
+      if (isUpper)
+        upper = arith::MinSIOp::create(b, loc, upper, limit);
+      else
+        lower = arith::MaxSIOp::create(b, loc, lower, limit);
     }
   });
   if (stream.getPages()) {

@@ -20,6 +20,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 namespace tpa::cpu {
 
@@ -51,6 +52,7 @@ private:
 
   // Which keys a block of queries sees: StreamBounds.cpp
   std::pair<mlir::Value, mlir::Value> keyBounds();
+  mlir::Value firstPosition(mlir::tensor::ExtractOp position);
   bool alwaysHolds(mlir::Operation *condition) const;
 
   // Where values are: StreamMemory.cpp
