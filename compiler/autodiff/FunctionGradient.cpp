@@ -15,7 +15,9 @@
 #include "dialects/t6/T6Dialect.h"
 #include "dialects/tpa/TpaDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
 
@@ -96,10 +98,11 @@ LogicalResult JointFunction::reverse() {
     forward.push_back(&op);
   OpBuilder builder(terminator());
   AdjointBuilder adjoint(builder);
+  // Arguments that are added move those that were there.
+  SmallVector<Value> arguments(block().getArguments());
   for (Value result : results)
     seeds.push_back(block().addArgument(result.getType(), loc));
-  for (auto [argument, role] :
-       llvm::zip(block().getArguments().take_front(roles.size()), roles)) {
+  for (auto [argument, role] : llvm::zip_equal(arguments, roles)) {
     if (role == ArgumentRole::Cotangent)
       adjoint.activate(argument);
     if (role != ArgumentRole::Gradient)
@@ -116,8 +119,7 @@ LogicalResult JointFunction::reverse() {
     if (failed(adjoint.reverse(op)))
       return failure();
   auto collect = [&](ArgumentRole wanted, auto valueOf) {
-    for (auto [argument, role] :
-         llvm::zip(block().getArguments().take_front(roles.size()), roles)) {
+    for (auto [argument, role] : llvm::zip_equal(arguments, roles)) {
       if (role != wanted)
         continue;
       Value value = valueOf(argument);
@@ -185,6 +187,11 @@ void JointFunction::weighByLogSumExp() {
 bool JointFunction::isSaved(Value value) {
   // A part of a tensor is no memory of its own: the whole is saved.
   if (isQuadratic(value) || value.getDefiningOp<t6::SplitOp>())
+    return false;
+  // What the reverse begins a sum with is no value of the forward pass.
+  auto generic = value.getDefiningOp<linalg::GenericOp>();
+  if (value.getDefiningOp<tensor::EmptyOp>() ||
+      (generic && generic.getInputs().empty()))
     return false;
   return recompute == Recompute::None;
 }

@@ -59,6 +59,7 @@ void tpa::registerAllDialects(DialectRegistry &registry) {
   tensor::registerBufferizableOpInterfaceExternalModels(registry);
   registerStreamBufferization(registry);
   registerTpaAdjoints(registry);
+  registerRecentAdjoint(registry);
   registerT6Adjoints(registry);
   registerElementwiseAdjoints(registry);
   registerBuiltinDialectTranslation(registry);
