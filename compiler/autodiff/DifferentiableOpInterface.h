@@ -23,6 +23,8 @@ namespace tpa {
 void registerTpaAdjoints(mlir::DialectRegistry &registry);
 /// Gathers of earlier tokens.
 void registerRecentAdjoint(mlir::DialectRegistry &registry);
+/// Dimensions taken together and apart.
+void registerReshapeAdjoints(mlir::DialectRegistry &registry);
 /// The layers and the loss.
 void registerT6Adjoints(mlir::DialectRegistry &registry);
 /// Elementwise arithmetic on tensors.

@@ -60,6 +60,7 @@ void tpa::registerAllDialects(DialectRegistry &registry) {
   registerStreamBufferization(registry);
   registerTpaAdjoints(registry);
   registerRecentAdjoint(registry);
+  registerReshapeAdjoints(registry);
   registerT6Adjoints(registry);
   registerElementwiseAdjoints(registry);
   registerBuiltinDialectTranslation(registry);

@@ -129,13 +129,15 @@ def attention(is_sunk):
           %m = tpa.index "m"
           %seen = arith.cmpi slt, %m, %n : index
           %never = arith.constant 0xFF800000 : f32
-          %r = arith.select %seen, %e, %never : f32
+          %half = arith.constant 0.5 : f32
+          %scaled = arith.mulf %e, %half : f32
+          %r = arith.select %seen, %scaled, %never : f32
           tpa.yield %r : f32""", "tensor<2x3x7x7xf32>")
     sinks = "sinks %s along [1] : tensor<2x3x7x7xf32>, tensor<3xf32>" if is_sunk else ": tensor<2x3x7x7xf32>"
     return Case(
         heads | ({"s": normal(3)} if is_sunk else {}),
         f"""
-        %score = tpa.einsum "bnhd,bmhd->bhnm"(%q, %k) {{scale = 0.5 : f64}} : tensor<2x7x3x5xf32>, tensor<2x7x3x5xf32>
+        %score = tpa.einsum "bnhd,bmhd->bhnm"(%q, %k) : tensor<2x7x3x5xf32>, tensor<2x7x3x5xf32>
         %masked = {mask}
         %weight = tpa.softmax %masked {sinks}
         %y = tpa.einsum "bhnm,bmhe->bnhe"(%weight, %v) : tensor<2x3x7x7xf32>, tensor<2x7x3x3xf32>
