@@ -167,8 +167,12 @@ LogicalResult EntryGradient::reverseCall(func::CallOp call) {
   SmallVector<Value> operands;
   for (unsigned i : gradient.arguments)
     operands.push_back(call.getOperand(i));
-  llvm::append_range(operands,
-                     forward.getResults().take_back(gradient.numSaved));
+  ValueRange saved = forward.getResults().take_back(gradient.numSaved);
+  if (gradient.recompute)
+    saved = func::CallOp::create(builder, call.getLoc(), gradient.recompute,
+                                 call.getOperands())
+                .getResults();
+  llvm::append_range(operands, saved);
   for (Value result : call.getResults()) {
     Value cotangent = adjoint.cotangentOf(result);
     operands.push_back(

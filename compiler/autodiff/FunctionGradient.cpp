@@ -19,6 +19,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
@@ -73,6 +74,7 @@ private:
   func::FuncOp addFunction(StringRef suffix, ArrayRef<unsigned> arguments,
                            TypeRange others, IRMapping &map);
   func::FuncOp buildForward();
+  func::FuncOp buildRecompute();
   func::FuncOp buildBackward();
 
   func::FuncOp function;
@@ -193,7 +195,7 @@ bool JointFunction::isSaved(Value value) {
   if (value.getDefiningOp<tensor::EmptyOp>() ||
       (generic && generic.getInputs().empty()))
     return false;
-  return recompute == Recompute::None;
+  return true;
 }
 
 void JointFunction::need(Value value) {
@@ -282,6 +284,27 @@ func::FuncOp JointFunction::buildForward() {
   return forward;
 }
 
+/// The forward pass without what only its results need. That it is the same
+/// operations gives it the same kernels, so that gradients have the same bits
+/// whatever is computed again.
+func::FuncOp JointFunction::buildRecompute() {
+  IRMapping map;
+  auto all = llvm::to_vector(llvm::seq<unsigned>(0, roles.size()));
+  func::FuncOp again = addFunction(".recompute", all, {}, map);
+  OpBuilder builder = OpBuilder::atBlockEnd(&again.front());
+  for (Operation &op : block().without_terminator())
+    if (!isReverse(&op))
+      builder.clone(op, map);
+  SmallVector<Value> returned;
+  for (Value value : saved)
+    returned.push_back(map.lookup(value));
+  finish(again, returned);
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(again.front())))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+  return again;
+}
+
 func::FuncOp JointFunction::buildBackward() {
   IRMapping map;
   SmallVector<unsigned> arguments;
@@ -322,6 +345,8 @@ FunctionGradient JointFunction::split() {
   saved = std::move(ordered);
   FunctionGradient gradient;
   gradient.forward = buildForward();
+  if (recompute == Recompute::Full && !saved.empty())
+    gradient.recompute = buildRecompute();
   gradient.backward = buildBackward();
   for (unsigned i = 0; i < roles.size(); ++i)
     if (neededArguments.contains(block().getArgument(i)))
