@@ -11,7 +11,11 @@
 #include "compiler/autodiff/DifferentiableOpInterface.h"
 #include "dialects/t6/T6Dialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -25,8 +29,10 @@ static bool isFloat(Value value) {
 
 void AdjointBuilder::findActive(Block &block) {
   for (Operation &op : block) {
-    bool reads = llvm::any_of(op.getOperands(),
-                              [&](Value value) { return isActive(value); });
+    llvm::SetVector<Value> used(op.operand_begin(), op.operand_end());
+    getUsedValuesDefinedAbove(op.getRegions(), used);
+    bool reads =
+        llvm::any_of(used, [&](Value value) { return isActive(value); });
     for (Value result : op.getResults())
       if (reads && isFloat(result))
         active.insert(result);
@@ -55,10 +61,26 @@ void AdjointBuilder::update(Value value,
     known->second = newGradient(known->second);
     return;
   }
-  auto type = cast<RankedTensorType>(value.getType());
-  Value zeros = arith::ConstantOp::create(
-      builder, value.getLoc(), cast<TypedAttr>(builder.getZeroAttr(type)));
-  add(value, newGradient(zeros));
+  add(value, newGradient(zeros(value.getLoc(),
+                               cast<RankedTensorType>(value.getType()))));
+}
+
+Value AdjointBuilder::zeros(Location loc, RankedTensorType type) {
+  Value empty = tensor::EmptyOp::create(builder, loc, type.getShape(),
+                                        type.getElementType());
+  SmallVector<utils::IteratorType> loops(type.getRank(),
+                                         utils::IteratorType::parallel);
+  // A fill is not a kernel on its own.
+  return linalg::GenericOp::create(
+             builder, loc, type, ValueRange(), empty,
+             builder.getMultiDimIdentityMap(type.getRank()), loops,
+             [&](OpBuilder &b, Location, ValueRange) {
+               Value zero = arith::ConstantOp::create(
+                   b, loc,
+                   cast<TypedAttr>(b.getZeroAttr(type.getElementType())));
+               linalg::YieldOp::create(b, loc, zero);
+             })
+      .getResult(0);
 }
 
 LogicalResult AdjointBuilder::reverse(Operation *op) {

@@ -12,6 +12,7 @@
 #define TPA_COMPILER_AUTODIFF_ADJOINTBUILDER_H
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
@@ -54,6 +55,10 @@ public:
   /// are the old one of a value without.
   void update(mlir::Value value,
               llvm::function_ref<mlir::Value(mlir::Value)> newGradient);
+
+  /// Zeros in memory of their own, of a type of static sizes: a constant could
+  /// not be updated in place.
+  mlir::Value zeros(mlir::Location loc, mlir::RankedTensorType type);
 
   /// What a called function has made of a gradient.
   void setGradient(mlir::Value value, mlir::Value gradient) {

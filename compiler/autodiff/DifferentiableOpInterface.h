@@ -19,8 +19,12 @@
 
 namespace tpa {
 
-/// Einsums, maps, softmax, rotations; gathers of earlier tokens.
+/// Einsums, maps, softmax, rotations.
 void registerTpaAdjoints(mlir::DialectRegistry &registry);
+/// Gathers of earlier tokens.
+void registerRecentAdjoint(mlir::DialectRegistry &registry);
+/// Dimensions taken together and apart.
+void registerReshapeAdjoints(mlir::DialectRegistry &registry);
 /// The layers and the loss.
 void registerT6Adjoints(mlir::DialectRegistry &registry);
 /// Elementwise arithmetic on tensors.

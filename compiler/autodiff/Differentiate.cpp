@@ -77,6 +77,8 @@ LogicalResult EntryGradient::activateParams() {
       return load.emitOpError(
           "loads a parameter of integers, of which there is "
           "no gradient: train without --weights=int8");
+    if (!type.hasStaticShape())
+      return load.emitOpError("loads a parameter of dynamic sizes");
     auto [first, isNew] = params.insert({load.getBuffer(), load});
     if (!isNew) {
       load.replaceAllUsesWith(first->second.getResult());
@@ -112,8 +114,10 @@ FailureOr<Value> EntryGradient::findLoss() {
     if (!name || store.getBuffer() != name.getValue())
       continue;
     auto type = cast<RankedTensorType>(store.getValue().getType());
-    if (type.getShape() != ArrayRef<int64_t>{1})
-      return store.emitOpError("stores a tensor, but a loss is one number");
+    if (type.getShape() != ArrayRef<int64_t>{1} ||
+        !isa<FloatType>(type.getElementType()))
+      return store.emitOpError("stores ")
+             << type << ", but a loss is one number, a float";
     return store.getValue();
   }
   return entry.emitOpError("stores no loss ") << name;
@@ -127,11 +131,23 @@ LogicalResult EntryGradient::reverseCall(func::CallOp call) {
   auto callee = module.lookupSymbol<func::FuncOp>(call.getCallee());
   if (!callee || callee.isExternal())
     return call.emitOpError("calls a function without a body");
+  auto isStatic = [](Type type) {
+    auto shaped = dyn_cast<ShapedType>(type);
+    return !shaped || shaped.hasStaticShape();
+  };
+  if (!llvm::all_of(call.getOperandTypes(), isStatic) ||
+      !llvm::all_of(call.getResultTypes(), isStatic))
+    return call.emitOpError("is differentiated with static sizes only");
   std::vector<ArgumentRole> roles;
+  // A gradient is one memory: of a parameter passed twice, one share is added
+  // to it in place, and the other afterwards.
+  llvm::DenseSet<Value> inPlace;
   for (Value operand : call.getOperands())
-    roles.push_back(adjoint.gradientOf(operand) ? ArgumentRole::Gradient
-                    : adjoint.isActive(operand) ? ArgumentRole::Cotangent
-                                                : ArgumentRole::Constant);
+    roles.push_back(!adjoint.isActive(operand) ? ArgumentRole::Constant
+                    : adjoint.gradientOf(operand) &&
+                            inPlace.insert(operand).second
+                        ? ArgumentRole::Gradient
+                        : ArgumentRole::Cotangent);
   Key key{callee, roles};
   auto found = known.find(key);
   if (found == known.end()) {
@@ -151,8 +167,12 @@ LogicalResult EntryGradient::reverseCall(func::CallOp call) {
   SmallVector<Value> operands;
   for (unsigned i : gradient.arguments)
     operands.push_back(call.getOperand(i));
-  llvm::append_range(operands,
-                     forward.getResults().take_back(gradient.numSaved));
+  ValueRange saved = forward.getResults().take_back(gradient.numSaved);
+  if (gradient.recompute)
+    saved = func::CallOp::create(builder, call.getLoc(), gradient.recompute,
+                                 call.getOperands())
+                .getResults();
+  llvm::append_range(operands, saved);
   for (Value result : call.getResults()) {
     Value cotangent = adjoint.cotangentOf(result);
     operands.push_back(
@@ -162,22 +182,24 @@ LogicalResult EntryGradient::reverseCall(func::CallOp call) {
                   builder, call.getLoc(),
                   cast<TypedAttr>(builder.getZeroAttr(result.getType())))));
   }
-  for (auto [operand, role] : llvm::zip_equal(call.getOperands(), roles))
+  SmallVector<Value> updated, read;
+  for (auto [operand, role] : llvm::zip_equal(call.getOperands(), roles)) {
     if (role == ArgumentRole::Gradient)
-      operands.push_back(adjoint.gradientOf(operand));
+      updated.push_back(operand);
+    else if (role == ArgumentRole::Cotangent)
+      read.push_back(operand);
+  }
+  for (Value operand : updated)
+    operands.push_back(adjoint.gradientOf(operand));
   auto backward =
       func::CallOp::create(builder, call.getLoc(), gradient.backward, operands);
   ValueRange shares = backward.getResults();
-  for (ArgumentRole wanted : {ArgumentRole::Cotangent, ArgumentRole::Gradient})
-    for (auto [operand, role] : llvm::zip_equal(call.getOperands(), roles)) {
-      if (role != wanted)
-        continue;
-      if (role == ArgumentRole::Cotangent)
-        adjoint.add(operand, shares.front());
-      else
-        adjoint.setGradient(operand, shares.front());
-      shares = shares.drop_front();
-    }
+  for (auto [operand, gradient] :
+       llvm::zip_equal(updated, shares.drop_front(read.size())))
+    adjoint.setGradient(operand, gradient);
+  for (auto [operand, share] :
+       llvm::zip_equal(read, shares.take_front(read.size())))
+    adjoint.add(operand, share);
   call.replaceAllUsesWith(
       forward.getResults().take_front(call.getNumResults()));
   call.erase();

@@ -15,8 +15,11 @@
 #include "dialects/t6/T6Dialect.h"
 #include "dialects/tpa/TpaDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
@@ -71,6 +74,7 @@ private:
   func::FuncOp addFunction(StringRef suffix, ArrayRef<unsigned> arguments,
                            TypeRange others, IRMapping &map);
   func::FuncOp buildForward();
+  func::FuncOp buildRecompute();
   func::FuncOp buildBackward();
 
   func::FuncOp function;
@@ -96,10 +100,11 @@ LogicalResult JointFunction::reverse() {
     forward.push_back(&op);
   OpBuilder builder(terminator());
   AdjointBuilder adjoint(builder);
+  // Arguments that are added move those that were there.
+  SmallVector<Value> arguments(block().getArguments());
   for (Value result : results)
     seeds.push_back(block().addArgument(result.getType(), loc));
-  for (auto [argument, role] :
-       llvm::zip(block().getArguments().take_front(roles.size()), roles)) {
+  for (auto [argument, role] : llvm::zip_equal(arguments, roles)) {
     if (role == ArgumentRole::Cotangent)
       adjoint.activate(argument);
     if (role != ArgumentRole::Gradient)
@@ -116,8 +121,7 @@ LogicalResult JointFunction::reverse() {
     if (failed(adjoint.reverse(op)))
       return failure();
   auto collect = [&](ArgumentRole wanted, auto valueOf) {
-    for (auto [argument, role] :
-         llvm::zip(block().getArguments().take_front(roles.size()), roles)) {
+    for (auto [argument, role] : llvm::zip_equal(arguments, roles)) {
       if (role != wanted)
         continue;
       Value value = valueOf(argument);
@@ -186,7 +190,12 @@ bool JointFunction::isSaved(Value value) {
   // A part of a tensor is no memory of its own: the whole is saved.
   if (isQuadratic(value) || value.getDefiningOp<t6::SplitOp>())
     return false;
-  return recompute == Recompute::None;
+  // What the reverse begins a sum with is no value of the forward pass.
+  auto generic = value.getDefiningOp<linalg::GenericOp>();
+  if (value.getDefiningOp<tensor::EmptyOp>() ||
+      (generic && generic.getInputs().empty()))
+    return false;
+  return true;
 }
 
 void JointFunction::need(Value value) {
@@ -275,6 +284,27 @@ func::FuncOp JointFunction::buildForward() {
   return forward;
 }
 
+/// The forward pass without what only its results need. That it is the same
+/// operations gives it the same kernels, so that gradients have the same bits
+/// whatever is computed again.
+func::FuncOp JointFunction::buildRecompute() {
+  IRMapping map;
+  auto all = llvm::to_vector(llvm::seq<unsigned>(0, roles.size()));
+  func::FuncOp again = addFunction(".recompute", all, {}, map);
+  OpBuilder builder = OpBuilder::atBlockEnd(&again.front());
+  for (Operation &op : block().without_terminator())
+    if (!isReverse(&op))
+      builder.clone(op, map);
+  SmallVector<Value> returned;
+  for (Value value : saved)
+    returned.push_back(map.lookup(value));
+  finish(again, returned);
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(again.front())))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+  return again;
+}
+
 func::FuncOp JointFunction::buildBackward() {
   IRMapping map;
   SmallVector<unsigned> arguments;
@@ -315,6 +345,8 @@ FunctionGradient JointFunction::split() {
   saved = std::move(ordered);
   FunctionGradient gradient;
   gradient.forward = buildForward();
+  if (recompute == Recompute::Full && !saved.empty())
+    gradient.recompute = buildRecompute();
   gradient.backward = buildBackward();
   for (unsigned i = 0; i < roles.size(); ++i)
     if (neededArguments.contains(block().getArgument(i)))

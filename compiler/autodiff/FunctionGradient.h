@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A function's forward pass and its reverse, as two functions.
+// A function's forward pass and its reverse, as functions of their own.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,6 +28,9 @@ enum class Recompute { None, Full };
 struct FunctionGradient {
   /// The function, which also returns what is saved, last.
   mlir::func::FuncOp forward;
+  /// Takes the function's arguments and returns what is saved, by the same
+  /// operations; null where it is not computed again.
+  mlir::func::FuncOp recompute;
   /// Takes the arguments that `arguments` counts, what is saved, a cotangent
   /// per result of the function and a gradient per argument with that role;
   /// returns the cotangents of arguments with that role, then the gradients.
@@ -36,7 +39,7 @@ struct FunctionGradient {
   unsigned numSaved = 0;
 };
 
-/// Adds both functions to the module of `function`, which stays.
+/// Adds these functions to the module of `function`, which stays.
 mlir::FailureOr<FunctionGradient>
 differentiate(mlir::func::FuncOp function, llvm::ArrayRef<ArgumentRole> roles,
               Recompute recompute);

@@ -51,11 +51,20 @@ addPointwiseAdjoint(AdjointBuilder &adjoint, Operation *op,
         });
     if (failed(known))
       return failure();
-    const std::string &term = equation.terms[i];
-    if (term != equation.output)
-      share = EinsumOp::create(adjoint.builder, op->getLoc(),
-                               equation.output + "->" + term, ValueRange(share),
-                               APFloat(1.0));
+    auto sumTo = [&](StringRef from, StringRef to) {
+      if (from != to)
+        share = EinsumOp::create(adjoint.builder, op->getLoc(),
+                                 (from + "->" + to).str(), ValueRange(share),
+                                 APFloat(1.0));
+    };
+    // Rows first: what an attention's scores are computed from, a row of them
+    // has a share of, and a pass over blocks of keys sums rows.
+    StringRef term = equation.terms[i], whole = equation.output;
+    if (!whole.empty() && !term.contains(whole.back())) {
+      sumTo(whole, whole.drop_back());
+      whole = whole.drop_back();
+    }
+    sumTo(whole, term);
     adjoint.add(operand, share);
   }
   return success();

@@ -13,7 +13,6 @@
 #include "dialects/t6/T6Dialect.h"
 #include "dialects/tpa/TpaDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -122,6 +121,9 @@ struct EmbeddingAdjoint
   LogicalResult buildAdjoint(Operation *op, AdjointBuilder &adjoint) const {
     auto embedding = cast<t6::EmbeddingOp>(op);
     Value cotangent = adjoint.cotangentOf(embedding.getResult());
+    if (!cast<RankedTensorType>(embedding.getTable().getType())
+             .hasStaticShape())
+      return embedding.emitOpError("is differentiated with static sizes only");
     adjoint.update(embedding.getTable(), [&](Value gradient) -> Value {
       return t6::EmbeddingGradientOp::create(adjoint.builder, op->getLoc(),
                                              gradient, embedding.getTokens(),
@@ -142,14 +144,13 @@ struct SplitAdjoint
     int64_t axis = split.getAxis(), offset = 0;
     if (!type.hasStaticShape())
       return split.emitOpError("is differentiated with static sizes only");
-    Value whole =
-        tensor::EmptyOp::create(b, loc, type.getShape(), type.getElementType());
-    if (llvm::any_of(split.getResults(),
-                     [&](Value part) { return !adjoint.cotangentOf(part); })) {
-      Value zero = arith::ConstantOp::create(
-          b, loc, b.getFloatAttr(type.getElementType(), 0.0));
-      whole = linalg::FillOp::create(b, loc, zero, whole).getResult(0);
-    }
+    bool isWhole = llvm::all_of(split.getResults(), [&](Value part) {
+      return bool(adjoint.cotangentOf(part));
+    });
+    Value whole = isWhole
+                      ? Value(tensor::EmptyOp::create(b, loc, type.getShape(),
+                                                      type.getElementType()))
+                      : adjoint.zeros(loc, type);
     for (Value part : split.getResults()) {
       int64_t size = cast<RankedTensorType>(part.getType()).getDimSize(axis);
 

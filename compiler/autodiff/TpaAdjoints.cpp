@@ -132,20 +132,20 @@ private:
   /// what is summed is linear in them, so D is the inner product of the sum and
   /// its cotangent (FlashAttention, appendix B.2). Null elsewhere.
   static Value meanFromResult(AdjointBuilder &adjoint, SoftmaxOp op) {
-    OpOperand *use = nullptr;
-    for (OpOperand &other : op->getUses()) {
-      // The adjoint of the sum uses them too; its results are not active.
-      if (!adjoint.isActive(other.getOwner()->getResult(0)))
-        continue;
-      if (use)
-        return {};
-      use = &other;
-    }
-    auto sum = use ? dyn_cast<EinsumOp>(use->getOwner()) : EinsumOp();
-    if (!sum || !adjoint.cotangentOf(sum.getResult()))
+    // What has no cotangent is of the reverse, or nothing depends on it.
+    SmallVector<OpOperand *> uses;
+    for (OpOperand &use : op->getUses())
+      if (llvm::any_of(use.getOwner()->getResults(), [&](Value result) {
+            return bool(adjoint.cotangentOf(result));
+          }))
+        uses.push_back(&use);
+    if (uses.size() != 1)
+      return {};
+    auto sum = dyn_cast<EinsumOp>(uses[0]->getOwner());
+    if (!sum)
       return {};
     Equation equation = Equation::parseVerified(sum.getEquation());
-    StringRef term = equation.terms[use->getOperandNumber()];
+    StringRef term = equation.terms[uses[0]->getOperandNumber()];
     StringRef row = term.drop_back();
     for (char label : row)
       if (!StringRef(equation.output).contains(label))

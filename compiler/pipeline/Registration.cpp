@@ -59,6 +59,8 @@ void tpa::registerAllDialects(DialectRegistry &registry) {
   tensor::registerBufferizableOpInterfaceExternalModels(registry);
   registerStreamBufferization(registry);
   registerTpaAdjoints(registry);
+  registerRecentAdjoint(registry);
+  registerReshapeAdjoints(registry);
   registerT6Adjoints(registry);
   registerElementwiseAdjoints(registry);
   registerBuiltinDialectTranslation(registry);

@@ -303,8 +303,37 @@ LINEAR = {f"linear_{name}": dataclasses.replace(VARIANTS[name], attention=functo
                        "tpa_third_order")}
 
 
+def llama_rotate(x):
+    """The other way round than `rotate`, with exact cosines and sines of angles in f32."""
+    half = x.shape[-1] // 2
+    frequency = np.float32(1) / (1e4 ** (np.arange(half) / half)).astype(np.float32)
+    angle = (np.arange(x.shape[1]).astype(np.float32)[:, None] * frequency).astype(np.float64)
+    shape = (1, x.shape[1]) + (1,) * (x.ndim - 3) + (half,)
+    cos, sin = np.cos(angle).reshape(shape), np.sin(angle).reshape(shape)
+    first, second = x[..., :half], x[..., half:]
+    return np.concatenate([first * cos - second * sin, second * cos + first * sin], -1)
+
+
+def llama_attention(x, w, s):
+    heads, groups = s["G"] * s["J"], s["G"]
+    q = project(x, w["self_attn.q_proj.weight"], heads, s["D"])
+    k, v = (np.repeat(project(x, w[f"self_attn.{t}_proj.weight"], groups, s["D"]), s["J"], axis=2) for t in "kv")
+    o = attend(llama_rotate(q), llama_rotate(k), v)
+    return o.reshape(o.shape[:2] + (-1,)) @ w["self_attn.o_proj.weight"].T
+
+
+def llama_params(s):
+    heads, groups = s["G"] * s["J"] * s["D"], s["G"] * s["D"]
+    return {"self_attn.q_proj.weight": (heads, s["C"]), "self_attn.k_proj.weight": (groups, s["C"]),
+            "self_attn.v_proj.weight": (groups, s["C"]), "self_attn.o_proj.weight": (s["C"], heads)}
+
+
+# What has other names and conventions than a variant that is there.
+RENAMED = {"llama": Variant(llama_params, llama_attention, VARIANTS["gqa"].cached)}
+
+
 def variant_named(name):
-    return (VARIANTS | LINEAR)[name]
+    return (VARIANTS | LINEAR | RENAMED)[name]
 
 
 # The model around an attention.

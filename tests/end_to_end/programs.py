@@ -13,6 +13,11 @@ _DTYPES = {"F32": np.float32, "I32": np.int32, "BF16": np.uint16}
 _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 
+def dtype_name(array):
+    """As safetensors spell it."""
+    return _NAMES[array.dtype]
+
+
 def bfloat16(array):
     """The bits of each element in bfloat16, cut off."""
     return (array.view(np.uint32) >> 16).astype(np.uint16)

@@ -21,12 +21,22 @@
 // CHECK: %[[G2:.*]] = t6.add_gradient %[[G]], %[[DW]]
 // CHECK: return %[[DX]], %[[G2]]
 
-// Nothing is saved that the arguments give.
+// What is saved is computed again, without what only the result needs, before
+// the reverse of each call: by the same operations, which have the same bits.
 // FULL-LABEL: func.func private @step.forward.block
-// FULL: return %{{[^,]*}} : tensor<1x4x8xf32>
+// FULL: return %{{[^,]*}}, %{{[^,]*}} : tensor<1x4x8xf32>, tensor<1x4x8xf32>
+// FULL-LABEL: func.func private @step.recompute.block
+// FULL-SAME: (%[[X:.*]]: tensor<1x4x8xf32>, %[[W:.*]]: tensor<8x8xf32>)
+// FULL-NEXT: %[[Y:.*]] = tpa.einsum "bnc,oc->bno"(%[[X]], %[[W]])
+// FULL-NEXT: return %[[Y]]
 // FULL-LABEL: func.func private @step.backward.block
-// FULL: tpa.einsum "bnc,oc->bno"
-// FULL: tpa.einsum "bno,oc->bnc"
+// FULL-LABEL: exec.entry @train
+// FULL: %[[H:.*]]:2 = func.call @step.forward.1.block
+// FULL: func.call @step.forward.block
+// FULL: %[[Y2:.*]] = func.call @step.recompute.block(%[[H]]#0, %[[W2:[0-9]*]])
+// FULL: func.call @step.backward.block(%[[H]]#0, %[[W2]], %[[Y2]],
+// FULL: %[[Y1:.*]] = func.call @step.recompute.1.block
+// FULL: func.call @step.backward.1.block(%{{.*}}, %[[Y1]],
 
 // CHECK-NOT: @step.block
 func.func private @step.block(%x: tensor<1x4x8xf32>, %w: tensor<8x8xf32>) -> tensor<1x4x8xf32> {
