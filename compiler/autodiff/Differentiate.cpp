@@ -47,6 +47,7 @@ private:
   using Key = std::pair<Operation *, std::vector<ArgumentRole>>;
 
   LogicalResult activateParams();
+  void storeGradient(exec::LoadOp load);
   FailureOr<Value> findLoss();
   LogicalResult reverseCall(func::CallOp call);
 
@@ -55,8 +56,10 @@ private:
   Recompute recompute;
   OpBuilder builder;
   AdjointBuilder adjoint;
-  llvm::MapVector<StringRef, exec::LoadOp> params;
+  SmallVector<exec::LoadOp> params;
   std::map<Key, FunctionGradient> known;
+  llvm::DenseMap<Operation *, Operation *>
+      old; ///< gradients' loads, by params'
 };
 
 } // namespace
@@ -79,33 +82,54 @@ LogicalResult EntryGradient::activateParams() {
           "no gradient: train without --weights=int8");
     if (!type.hasStaticShape())
       return load.emitOpError("loads a parameter of dynamic sizes");
-    auto [first, isNew] = params.insert({load.getBuffer(), load});
-    if (!isNew) {
-      load.replaceAllUsesWith(first->second.getResult());
-      load.erase();
-      continue;
-    }
+    params.push_back(load);
     std::string name = gradientName(load.getBuffer());
     auto gradientType =
         RankedTensorType::get(type.getShape(), builder.getF32Type());
+    auto whole = cast<RankedTensorType>(buffer.getType());
     if (!symbols.lookup(name)) {
       OpBuilder outside(entry);
       auto declared = exec::BufferOp::create(
           outside, load.getLoc(),
           exec::BufferKindAttr::get(builder.getContext(),
                                     exec::BufferKind::State),
-          builder.getStringAttr(name), TypeAttr::get(gradientType), Attribute(),
-          DenseI64ArrayAttr(), StringAttr(), DenseI64ArrayAttr(), StringAttr(),
-          StringAttr(), ArrayAttr());
+          builder.getStringAttr(name),
+          TypeAttr::get(
+              RankedTensorType::get(whole.getShape(), builder.getF32Type())),
+          Attribute(), DenseI64ArrayAttr(), StringAttr(), DenseI64ArrayAttr(),
+          StringAttr(), StringAttr(), ArrayAttr());
       symbols.insert(declared);
     }
-    adjoint.activate(load.getResult(),
-                     exec::LoadOp::create(builder, load.getLoc(), gradientType,
-                                          name, ValueRange()));
+    auto gradient =
+        exec::LoadOp::create(builder, load.getLoc(), gradientType, name,
+                             ValueRange(), load.getFirstAttr());
+    old[load] = gradient;
+    adjoint.activate(load.getResult(), gradient);
   }
   if (params.empty())
     return entry.emitOpError("loads no parameter to differentiate by");
   return success();
+}
+
+/// Gradients are loaded where they are first added to and stored after the last
+/// addition, so that two loads of one parameter, of other rows or at another
+/// time, do not meet.
+void EntryGradient::storeGradient(exec::LoadOp load) {
+  Value last = adjoint.gradientOf(load.getResult());
+  Operation *first = old[load];
+  if (last == first->getResult(0)) {
+    first->erase();
+    return;
+  }
+  Operation *user = nullptr;
+  for (Operation *other : first->getUsers())
+    if (!user || other->isBeforeInBlock(user))
+      user = other;
+  first->moveBefore(user);
+  OpBuilder after(last.getContext());
+  after.setInsertionPointAfter(last.getDefiningOp());
+  exec::StoreOp::create(after, load.getLoc(), last,
+                        gradientName(load.getBuffer()), load.getFirstAttr());
 }
 
 FailureOr<Value> EntryGradient::findLoss() {
@@ -151,8 +175,9 @@ LogicalResult EntryGradient::reverseCall(func::CallOp call) {
   Key key{callee, roles};
   auto found = known.find(key);
   if (found == known.end()) {
-    FailureOr<FunctionGradient> gradient =
-        differentiate(callee, roles, recompute);
+    FailureOr<FunctionGradient> gradient = differentiate(
+        callee, roles,
+        callee->hasAttr("tpa.recompute") ? Recompute::Full : recompute);
     if (failed(gradient))
       return failure();
     ++functions;
@@ -228,10 +253,8 @@ LogicalResult EntryGradient::build() {
     if (failed(call ? reverseCall(call) : adjoint.reverse(op)))
       return failure();
   }
-  for (auto &[name, load] : params)
-    exec::StoreOp::create(builder, load.getLoc(),
-                          adjoint.gradientOf(load.getResult()),
-                          gradientName(name));
+  for (exec::LoadOp load : params)
+    storeGradient(load);
   entry->removeAttr("tpa.differentiate");
   return success();
 }

@@ -26,6 +26,9 @@ def Differentiate : Pass<"tpa-differentiate", "mlir::ModuleOp"> {
     so a block is differentiated once for all layers. Gradients of parameters are
     added up in place, in the order of the reversed program.
 
+    A function with the attribute `tpa.recompute` saves nothing, whatever the
+    option says.
+
     What the reverse reads of the forward pass is saved by it or computed again,
     as `recompute` says: `none` saves all of it but what is quadratic in the
     number of tokens, `full` computes all of it again from the arguments, by a

@@ -185,6 +185,31 @@ private:
   }
 };
 
+/// d x = exp(x - result) d result.
+struct LogSumExpAdjoint
+    : DifferentiableOpInterface::ExternalModel<LogSumExpAdjoint, LogSumExpOp> {
+  LogicalResult buildAdjoint(Operation *op, AdjointBuilder &adjoint) const {
+    auto sum = cast<LogSumExpOp>(op);
+    if (sum.getSinks())
+      return sum.emitOpError("is differentiated without sinks only");
+    Location loc = op->getLoc();
+    std::string all =
+        lettersOf(cast<RankedTensorType>(sum.getX().getType()).getRank());
+    std::string row = StringRef(all).drop_back().str();
+    adjoint.add(
+        sum.getX(),
+        MapOp::create(
+            adjoint.builder, loc, Equation{{all, row, row}, all},
+            {sum.getX(), sum.getResult(), adjoint.cotangentOf(sum.getResult())},
+            [&](OpBuilder &b, ValueRange in) -> Value {
+              Value shifted = arith::SubFOp::create(b, loc, in[0], in[1]);
+              Value weight = math::ExpOp::create(b, loc, shifted);
+              return arith::MulFOp::create(b, loc, weight, in[2]);
+            }));
+    return success();
+  }
+};
+
 /// A rotation's transpose is the rotation back; what decays, decays alike.
 struct RopeAdjoint
     : DifferentiableOpInterface::ExternalModel<RopeAdjoint, RopeOp> {
@@ -210,6 +235,7 @@ void registerTpaAdjoints(DialectRegistry &registry) {
     EinsumOp::attachInterface<EinsumAdjoint>(*context);
     MapOp::attachInterface<MapAdjoint>(*context);
     SoftmaxOp::attachInterface<SoftmaxAdjoint>(*context);
+    LogSumExpOp::attachInterface<LogSumExpAdjoint>(*context);
     RopeOp::attachInterface<RopeAdjoint>(*context);
   });
 }

@@ -46,7 +46,10 @@ struct LowerEmbedding : OpRewritePattern<t6::EmbeddingOp> {
         op, generic(rewriter, loc, op.getTokens(), {row, full}, sizes,
                     rewriter.getF32Type(), std::nullopt,
                     [&](OpBuilder &b, ValueRange in) -> Value {
-                      Value token = toIndex(b, loc, in[0]);
+                      Value zero = arith::ConstantOp::create(
+                          b, loc, b.getI32IntegerAttr(0));
+                      Value token = toIndex(
+                          b, loc, arith::MaxSIOp::create(b, loc, in[0], zero));
                       Value feature = linalg::IndexOp::create(b, loc, 2);
                       Value value =
                           widen(b, loc,

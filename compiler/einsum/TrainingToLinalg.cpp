@@ -132,6 +132,8 @@ private:
     OpFoldResult zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
     Value id = tensor::ExtractOp::create(b, loc, op.getTokens(),
                                          ValueRange{row, token});
+    Value first = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
+    id = arith::MaxSIOp::create(b, loc, id, first);
     Value place = arith::IndexCastOp::create(b, loc, b.getIndexType(), id);
     int64_t size = cast<RankedTensorType>(op.getX().getType()).getDimSize(2);
     auto type = RankedTensorType::get({1, size}, b.getF32Type());
@@ -151,6 +153,25 @@ private:
                                          toStrides);
   }
 };
+
+Value isCounted(OpBuilder &b, Location loc, Value target) {
+  Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, target, zero);
+}
+
+/// How many targets are counted, in a tensor of one element.
+Value countOf(OpBuilder &b, Location loc, Value targets) {
+  Type f32 = b.getF32Type();
+  AffineMap all = b.getMultiDimIdentityMap(3);
+  AffineMap token = all.getSubMap({1, 2}), unit = all.getSubMap({0});
+  return generic(
+      b, loc, targets, {token, unit}, OpFoldResult(b.getIndexAttr(1)), f32, 0.0,
+      [&](OpBuilder &b, ValueRange in) -> Value {
+        Value counted =
+            arith::UIToFPOp::create(b, loc, f32, isCounted(b, loc, in[0]));
+        return arith::AddFOp::create(b, loc, in[1], counted);
+      });
+}
 
 struct LowerCrossEntropyGradient
     : OpRewritePattern<t6::CrossEntropyGradientOp> {
@@ -176,25 +197,10 @@ struct LowerCrossEntropyGradient
   }
 
 private:
-  static Value isCounted(OpBuilder &b, Location loc, Value target) {
-    Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
-    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, target,
-                                 zero);
-  }
-
   /// scale / count, in a tensor of one element.
   static Value shareOfToken(OpBuilder &b, Location loc,
                             t6::CrossEntropyGradientOp op) {
-    Type f32 = b.getF32Type();
-    AffineMap all = b.getMultiDimIdentityMap(3);
-    AffineMap token = all.getSubMap({1, 2}), unit = all.getSubMap({0});
-    Value count = generic(
-        b, loc, op.getTargets(), {token, unit}, OpFoldResult(b.getIndexAttr(1)),
-        f32, 0.0, [&](OpBuilder &b, ValueRange in) -> Value {
-          Value counted =
-              arith::UIToFPOp::create(b, loc, f32, isCounted(b, loc, in[0]));
-          return arith::AddFOp::create(b, loc, in[1], counted);
-        });
+    Value count = countOf(b, loc, op.getTargets());
     return elementwise(
         b, loc, {op.getScale(), count},
         [&](OpBuilder &b, ValueRange in) -> Value {
@@ -219,6 +225,35 @@ private:
     Value scaled = arith::MulFOp::create(b, loc, difference, share);
     return arith::SelectOp::create(b, loc, isCounted(b, loc, target), scaled,
                                    zero);
+  }
+};
+
+struct LowerTargetWeights : OpRewritePattern<t6::TargetWeightsOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(t6::TargetWeightsOp op,
+                                PatternRewriter &rewriter) const override {
+    Location loc = named(op.getLoc(), "target_weights");
+    Value count = countOf(rewriter, loc, op.getTargets());
+    AffineMap full = rewriter.getMultiDimIdentityMap(2);
+    AffineMap first = AffineMap::get(2, 0, rewriter.getAffineConstantExpr(0));
+    rewriter.replaceOp(
+        op,
+        generic(rewriter, loc, {op.getTargets(), count}, {full, first, full},
+                sizesOf(rewriter, loc, op.getTargets()), rewriter.getF32Type(),
+                std::nullopt, [&](OpBuilder &b, ValueRange in) -> Value {
+                  auto constant = [&](double value) -> Value {
+                    return arith::ConstantOp::create(b, loc,
+                                                     b.getF32FloatAttr(value));
+                  };
+                  Value atLeastOne =
+                      arith::MaximumFOp::create(b, loc, in[1], constant(1.0));
+                  Value share =
+                      arith::DivFOp::create(b, loc, constant(1.0), atLeastOne);
+                  return arith::SelectOp::create(
+                      b, loc, isCounted(b, loc, in[0]), share, constant(0.0));
+                }));
+    return success();
   }
 };
 
@@ -343,13 +378,13 @@ struct LowerAdamW : OpRewritePattern<t6::AdamWOp> {
                });
     // With the sign of what was there: an update that does not read its memory
     // would be given other memory.
-    Value cleared = update(
-        rewriter, loc, op.getGrad(), {}, {},
-        [&](OpBuilder &b, ValueRange in) -> Value {
-          Value zero = arith::ConstantOp::create(b, loc,
-                                                 b.getFloatAttr(element, 0.0));
-          return math::CopySignOp::create(b, loc, zero, in[0]);
-        });
+    Value cleared =
+        update(rewriter, loc, op.getGrad(), {}, {},
+               [&](OpBuilder &b, ValueRange in) -> Value {
+                 Value zero = arith::ConstantOp::create(
+                     b, loc, b.getFloatAttr(element, 0.0));
+                 return math::CopySignOp::create(b, loc, zero, in[0]);
+               });
     rewriter.replaceOp(op, {param, m, v, cleared});
     return success();
   }
@@ -359,7 +394,7 @@ struct LowerAdamW : OpRewritePattern<t6::AdamWOp> {
 
 void populateTrainingToLinalgPatterns(RewritePatternSet &patterns) {
   patterns.add<LowerEmbeddingGradient, LowerCrossEntropyGradient,
-               LowerGlobalNorm, LowerClipScale, LowerAdamW>(
+               LowerTargetWeights, LowerGlobalNorm, LowerClipScale, LowerAdamW>(
       patterns.getContext());
 }
 

@@ -44,6 +44,7 @@ private:
   LogicalResult assignStores();
   LogicalResult checkUpdates();
   LogicalResult checkBuffers();
+  bool overlap(Value left, Value right);
   LogicalResult checkLoads(OpResult written, StringRef buffer,
                            ArrayRef<Operation *> accesses);
   LogicalResult assignArena();
@@ -123,16 +124,31 @@ LogicalResult EntryPlanner::inlineCalls() {
   return success();
 }
 
+/// Bytes of the rows before `first` in a buffer of such rows.
+static int64_t rowsBefore(std::optional<uint64_t> first, Type type) {
+  auto rows = cast<RankedTensorType>(type);
+  if (!first || *first == 0)
+    return 0;
+  int64_t elements = 1;
+  for (int64_t size : rows.getShape().drop_front())
+    elements *= size;
+  return int64_t(*first) * elements * rows.getElementTypeBitWidth() / 8;
+}
+
 /// What is stored is computed in its buffer; states are updated in place.
 LogicalResult EntryPlanner::assignStores() {
   for (auto load : body().getOps<exec::LoadOp>())
-    places[load.getResult()] = {load.getBuffer().str(), 0,
-                                llvm::to_vector(load.getSizes())};
+    places[load.getResult()] = {
+        load.getBuffer().str(),
+        rowsBefore(load.getFirst(), load.getResult().getType()),
+        llvm::to_vector(load.getSizes())};
   for (auto store : body().getOps<exec::StoreOp>()) {
     Value root = rootOf(store.getValue());
     auto known = places.find(root);
     if (known != places.end()) {
-      if (known->second.buffer != store.getBuffer())
+      if (known->second.buffer != store.getBuffer() ||
+          known->second.offset !=
+              rowsBefore(store.getFirst(), store.getValue().getType()))
         return store.emitOpError("stores to @")
                << store.getBuffer() << " a value that lives in @"
                << known->second.buffer;
@@ -141,7 +157,8 @@ LogicalResult EntryPlanner::assignStores() {
     tensor::EmptyOp empty = newMemory(root);
     if (!empty)
       return store.emitOpError("stores a value that no dispatch computes");
-    places[root] = {store.getBuffer().str(), 0,
+    places[root] = {store.getBuffer().str(),
+                    rowsBefore(store.getFirst(), store.getValue().getType()),
                     llvm::to_vector(empty.getDynamicSizes())};
   }
   return success();
@@ -164,6 +181,18 @@ LogicalResult EntryPlanner::checkUpdates() {
   return success();
 }
 
+/// Whether two roots in one buffer share memory.
+bool EntryPlanner::overlap(Value left, Value right) {
+  auto bytes = [](Value value) -> int64_t {
+    auto type = cast<RankedTensorType>(value.getType());
+    if (!type.hasStaticShape())
+      return std::numeric_limits<int64_t>::max();
+    return type.getNumElements() * type.getElementTypeBitWidth() / 8;
+  };
+  int64_t from = places[left].offset, to = places[right].offset;
+  return from < to ? to - from < bytes(left) : from - to < bytes(right);
+}
+
 /// Loads of a buffer share its memory, so that a dispatch which writes there
 /// changes them all. Only the load that it updates may know of that, and those
 /// that follow a store of what it writes. `accesses` are loads and stores.
@@ -171,10 +200,13 @@ LogicalResult EntryPlanner::checkLoads(OpResult written, StringRef buffer,
                                        ArrayRef<Operation *> accesses) {
   Operation *dispatch = written.getOwner();
   for (Operation *access : accesses) {
-    if (isa<exec::StoreOp>(access) && time[access] > time[dispatch])
+    auto store = dyn_cast<exec::StoreOp>(access);
+    if (store && time[access] > time[dispatch] &&
+        rootOf(store.getValue()) == rootOf(written))
       break;
     auto load = dyn_cast<exec::LoadOp>(access);
-    if (!load || load.getResult() == rootOf(written))
+    if (!load || load.getResult() == rootOf(written) ||
+        !overlap(load.getResult(), rootOf(written)))
       continue;
     for (Operation *user : load.getResult().getUsers())
       if (time[user] >= time[dispatch]) {
@@ -302,8 +334,7 @@ void EntryPlanner::rewrite() {
                                dispatch.getCostAttr());
     }
     if (isa<exec::LoadOp, exec::StoreOp, tensor::EmptyOp>(op) ||
-        isReshape(&op) ||
-        (dispatch && dispatch.getNumResults() > 0))
+        isReshape(&op) || (dispatch && dispatch.getNumResults() > 0))
       old.push_back(&op);
   }
   for (Operation *op : llvm::reverse(old))

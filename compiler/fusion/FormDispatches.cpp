@@ -274,7 +274,8 @@ static void copyStoredViews(exec::EntryOp entry) {
     Value value = store.getValue();
     Operation *def = value.getDefiningOp();
     auto load = dyn_cast<exec::LoadOp>(def);
-    bool isSelf = load && load.getBuffer() == store.getBuffer();
+    bool isSelf = load && load.getBuffer() == store.getBuffer() &&
+                  load.getFirst() == store.getFirst();
     if (isSelf || !(load || isCloned(def)))
       continue;
     OpBuilder builder(store);

@@ -81,6 +81,10 @@ struct BuildEntries : tpa::impl::BuildEntriesBase<BuildEntries> {
              << linearState << ": it is auto, on or off";
     options.linearState = *choice;
     options.cacheTokens = cacheTokens;
+    options.vocabularyBlock = vocabularyBlock;
+    if (options.vocabularyBlock <= 0)
+      return model.emitOpError("cannot be compiled for blocks of ")
+             << options.vocabularyBlock << " tokens of the vocabulary";
     EntryBuilder builder(model, options);
     if (failed(builder.prepare()))
       return failure();

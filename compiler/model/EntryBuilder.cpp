@@ -172,6 +172,13 @@ LogicalResult EntryBuilder::build(StringRef name) {
   if (isPrefill)
     x = t6::SelectTokenOp::create(builder, loc, x, last);
   x = buildHead(builder, x);
+  if (isTraining) {
+    exec::StoreOp::create(
+        builder, loc,
+        buildLossByBlocks(builder, x, load(builder, name + ".targets", n)),
+        (name + ".loss").str());
+    return success();
+  }
   Value head = model.getTied() ? table : loadMatrix(builder, names.head);
   StringRef equation = isLoss || isVerify ? "bnc,vc->bnv" : "bnc,vc->bv";
   Value logits = EinsumOp::create(builder, loc, equation, ValueRange{x, head},
@@ -180,8 +187,6 @@ LogicalResult EntryBuilder::build(StringRef name) {
     auto loss = t6::CrossEntropyOp::create(builder, loc, logits,
                                            load(builder, name + ".targets", n));
     exec::StoreOp::create(builder, loc, loss.getLoss(), (name + ".loss").str());
-    if (isTraining)
-      return success();
     exec::StoreOp::create(builder, loc, loss.getTokenLoss(),
                           (name + ".token_loss").str());
   }

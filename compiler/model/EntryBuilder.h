@@ -33,6 +33,7 @@ struct EntryOptions {
   int64_t pageTokens = 0;   ///< tokens of a page; 0: a row is one piece
   LinearStateChoice linearState = LinearStateChoice::Auto;
   int64_t cacheTokens = 0; ///< tokens of all pages; 0: rows at their longest
+  int64_t vocabularyBlock = 0; ///< most tokens with logits in a training step
 };
 
 /// Names of the parameters around attention, and whether norms have weights.
@@ -173,6 +174,13 @@ private:
   mlir::Value buildLayers(mlir::OpBuilder &builder, exec::EntryOp entry,
                           mlir::Value x, mlir::ValueRange places);
   mlir::Value buildHead(mlir::OpBuilder &builder, mlir::Value x);
+  /// The mean loss of a training step from the last hidden state, by blocks of
+  /// the vocabulary: the logits of a batch are never there at once.
+  mlir::Value buildLossByBlocks(mlir::OpBuilder &builder, mlir::Value x,
+                                mlir::Value targets);
+  /// A function from a hidden state and rows of the head to the log-sum-exp of
+  /// their logits.
+  mlir::func::FuncOp vocabularyBlock(mlir::RankedTensorType x, int64_t rows);
 
   t6::ModelOp model;
   EntryOptions options;

@@ -87,6 +87,7 @@ static void buildEntries(OpPassManager &passes,
   entries.linearState = options.linearState;
   entries.cacheTokens = options.cacheTokens;
   entries.train = options.train;
+  entries.vocabularyBlock = options.vocabularyBlock;
   for (const std::string &name : options.entries)
     entries.entries.push_back(name);
   passes.addPass(createBuildEntries(entries));

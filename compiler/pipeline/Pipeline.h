@@ -55,6 +55,7 @@ struct PipelineOptions {
   std::vector<std::string> entries; ///< empty: all that do not train
   bool train = false;               ///< also the entries of a training step
   std::string recompute = "none";   ///< by the reverse: none or full
+  int64_t vocabularyBlock = 8192;   ///< most tokens with logits in a step
   bool fuse = true;                 ///< make streams of attention
   bool checkKernels = false;        ///< keep reference kernels for t6 check
   cpu::CpuTarget cpu;

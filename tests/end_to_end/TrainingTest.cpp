@@ -162,6 +162,7 @@ std::vector<Trained> allTrained() {
                            "mha_tiny", "gqa_tiny", "mla_tiny"})
     all.push_back({name, "train"});
   all.push_back({"t6_tiny", "train_full"});
+  all.push_back({"t6_tiny", "train_blocks"});
   return all;
 }
 

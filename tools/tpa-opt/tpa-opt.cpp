@@ -76,6 +76,11 @@ static cl::opt<std::string>
             cl::desc("Matrices: int8, with a scale per output channel "
                      "(default: the dtype)"),
             cl::cat(category));
+static cl::opt<int64_t> vocabularyBlock(
+    "vocabulary-block",
+    cl::desc("Most tokens of the vocabulary whose logits a training step has "
+             "at once"),
+    cl::init(8192), cl::cat(category));
 static cl::list<std::string> entries(
     "entries",
     cl::desc("Entries: of prefill, decode, verify, loss, accumulate_gradients, "
@@ -232,6 +237,16 @@ static LogicalResult checkOptions() {
     fail("--recompute has no effect where nothing trains. HINT: add --train");
     return failure();
   }
+  if (vocabularyBlock <= 0) {
+    fail("--vocabulary-block=" + llvm::Twine(vocabularyBlock) +
+         " is not positive. HINT: leave it out");
+    return failure();
+  }
+  if (vocabularyBlock.getNumOccurrences() > 0 && !trains()) {
+    fail("--vocabulary-block has no effect where nothing trains. HINT: add "
+         "--train");
+    return failure();
+  }
   if (trains() && (dtype != "f32" || weights == "int8")) {
     fail("--train is for weights in f32. HINT: leave out --dtype and "
          "--weights");
@@ -291,6 +306,7 @@ static LogicalResult checkNothingIgnored() {
                                  std::addressof(entries),
                                  &train,
                                  &recompute,
+                                 &vocabularyBlock,
                                  &fuse,
                                  &checkKernels,
                                  &strip};
@@ -354,6 +370,7 @@ parseCompilation(StringRef output) {
                          entries,
                          trains(),
                          recompute,
+                         vocabularyBlock,
                          fuse == Switch::On,
                          checkKernels,
                          *cpu};
