@@ -94,6 +94,8 @@ private:
   StreamInput &input(mlir::Value value, llvm::StringRef labels);
 
   mlir::Value inside(mlir::Value outer, llvm::StringRef labels);
+  bool isQueryLast(llvm::StringRef query, llvm::StringRef other,
+                   llvm::StringRef result) const;
   std::string layout(llvm::StringRef labels,
                      llvm::ArrayRef<std::string> operands) const;
   void cloneEinsum(EinsumOp op, llvm::StringRef result);

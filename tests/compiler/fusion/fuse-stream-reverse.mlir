@@ -57,27 +57,29 @@ func.func @sinks(%q: tensor<2x1x4x8xf32>, %k: tensor<2x?x4x8xf32>, %s: tensor<4x
 
 // Queries and keys of one number: many, so that they are not split. dQ streams over keys; dK and dV over queries, which
 // have the letter m there, as keys have n: the mask's indices and the label of each row change places with them.
+// A block of queries is transposed once: its scores lie side by side, for each key.
 // CHECK-LABEL: @reverse
 // CHECK-SAME: (%[[Q:.*]]: tensor<2x96x4x8xf32>, %[[K:.*]]: tensor<2x96x4x8xf32>, %[[V:.*]]: tensor<2x96x4x8xf32>, %[[DO:.*]]: tensor<2x96x4x8xf32>, %[[LSE:.*]]: tensor<2x4x96xf32>, %[[D:.*]]: tensor<2x4x96xf32>)
 // CHECK-NOT: tensor<2x4x96x96xf32>
 // CHECK: tpa.stream "bmhd,bnhd,bhm,bmhe->bnhe"(%[[Q]], %[[K]], %[[LSE]], %[[DO]])
 // CHECK-SAME: splits 1
-// CHECK: %[[S:.*]] = tpa.einsum "bmhd,bnhd->bnhm"
-// CHECK: %[[X:.*]] = tpa.map "bnhm->bnhm"(%[[S]])
+// CHECK: %[[KT:.*]] = tpa.einsum "bnhd->bhdn"
+// CHECK: %[[S:.*]] = tpa.einsum "bmhd,bhdn->bmhn"(%{{.*}}, %[[KT]])
+// CHECK: %[[X:.*]] = tpa.map "bmhn->bmhn"(%[[S]])
 // CHECK: %[[QUERY:.*]] = tpa.index "m"
 // CHECK: %[[KEY:.*]] = tpa.index "n"
 // CHECK: %[[AT:.*]] = arith.addi %{{.*}}, %[[QUERY]]
 // CHECK: arith.cmpi sle, %[[KEY]], %[[AT]]
-// CHECK: %[[W:.*]] = tpa.map "bnhm,bhm->bnhm"(%[[X]]
-// CHECK: %[[Y:.*]] = tpa.einsum "bmhe,bnhm->bnhe"(%{{.*}}, %[[W]])
+// CHECK: %[[W:.*]] = tpa.map "bmhn,bhm->bmhn"(%[[X]]
+// CHECK: %[[Y:.*]] = tpa.einsum "bmhe,bmhn->bnhe"(%{{.*}}, %[[W]])
 // CHECK: tpa.yield %[[Y]]
 // CHECK: tpa.stream "bnhe,bmhe,bhn,bnhf,bmhf,bhn,bmhd->bnhd"(%[[Q]], %[[K]], %[[LSE]], %[[DO]], %[[V]], %[[D]], %[[K]])
-// CHECK: %[[W2:.*]] = tpa.map "bnhm,bhn->bnhm"
-// CHECK: %[[DP:.*]] = tpa.einsum "bnhf,bmhf->bnhm"
-// CHECK: %[[DS:.*]] = tpa.map "bnhm,bnhm,bhn->bnhm"(%[[W2]], %[[DP]]
-// CHECK: tpa.einsum "bnhm,bmhd->bnhd"(%[[DS]]
+// CHECK: %[[W2:.*]] = tpa.map "bmhn,bhn->bmhn"
+// CHECK: %[[DP:.*]] = tpa.einsum "bhfn,bmhf->bmhn"
+// CHECK: %[[DS:.*]] = tpa.map "bmhn,bmhn,bhn->bmhn"(%[[W2]], %[[DP]]
+// CHECK: tpa.einsum "bmhn,bmhd->bnhd"(%[[DS]]
 // CHECK: tpa.stream "bmhe,bnhe,bhm,bmhf,bnhf,bhm,bmhd->bnhd"(%[[Q]], %[[K]], %[[LSE]], %[[DO]], %[[V]], %[[D]], %[[Q]])
-// CHECK: tpa.einsum "bnhm,bmhd->bnhd"
+// CHECK: tpa.einsum "bmhn,bmhd->bnhd"
 func.func @reverse(%q: tensor<2x96x4x8xf32>, %k: tensor<2x96x4x8xf32>, %v: tensor<2x96x4x8xf32>, %do: tensor<2x96x4x8xf32>,
                    %lse: tensor<2x4x96xf32>, %d: tensor<2x4x96xf32>) -> (tensor<2x96x4x8xf32>, tensor<2x96x4x8xf32>, tensor<2x96x4x8xf32>) {
   %at = arith.constant dense<0> : tensor<2xi32>
