@@ -306,6 +306,13 @@ Value StreamChain::build() {
       pages ? b.getDenseI64ArrayAttr(paged) : DenseI64ArrayAttr());
   stream.getBody().takeBody(region);
 
+  if (!softmax && splits == 1) {
+    // The only part is the sum.
+    SmallVector<ReassociationIndices> groups = {{0, 1}};
+    for (size_t i = 1; i < equation.output.size(); ++i)
+      groups.push_back({int64_t(i) + 1});
+    return tensor::CollapseShapeOp::create(b, loc, stream.getResult(0), groups);
+  }
   if (!softmax) {
     char part = Equation::freshLabel(used, 's');
     std::string labels = part + equation.output;
