@@ -116,3 +116,26 @@ func.func @reverse(%q: tensor<2x96x4x8xf32>, %k: tensor<2x96x4x8xf32>, %v: tenso
   %dk = tpa.einsum "bhnm,bnhd->bmhd"(%ds, %q) : tensor<2x4x96x96xf32>, tensor<2x96x4x8xf32>
   return %dq, %dk, %dv : tensor<2x96x4x8xf32>, tensor<2x96x4x8xf32>, tensor<2x96x4x8xf32>
 }
+
+// -----
+
+// The gradient of a slope is a sum over all queries and keys, and over the batch: the stream has a row for each query.
+// CHECK-LABEL: @slope
+// CHECK: %[[S:.*]] = tpa.stream "bned,bmed->bne"
+// CHECK: tpa.einsum "bmen->bne"
+// CHECK: %[[R:.*]] = tensor.collapse_shape %[[S]] {{.*}} : tensor<1x2x96x4xf32> into tensor<2x96x4xf32>
+// CHECK: %[[T:.*]] = tpa.einsum "acb->b"(%[[R]])
+// CHECK: return %[[T]]
+func.func @slope(%q: tensor<2x96x4x8xf32>, %k: tensor<2x96x4x8xf32>) -> tensor<4xf32> {
+  %l = tpa.einsum "bnhd,bmhd->bhnm"(%q, %k) : tensor<2x96x4x8xf32>, tensor<2x96x4x8xf32>
+  %x = tpa.map "abcd->abcd"(%l) {
+  ^bb0(%e: f32):
+    %m = tpa.index "d"
+    %0 = arith.index_cast %m : index to i32
+    %1 = arith.sitofp %0 : i32 to f32
+    %2 = arith.mulf %e, %1 : f32
+    tpa.yield %2 : f32
+  } : tensor<2x4x96x96xf32>
+  %s = tpa.einsum "abcd->b"(%x) : tensor<2x4x96x96xf32>
+  return %s : tensor<4xf32>
+}
