@@ -39,6 +39,7 @@ struct FuseStream : tpa::impl::FuseStreamBase<FuseStream> {
     });
     auto opts = remark::RemarkOpts::name("stream").category("tpa");
     for (EinsumOp root : roots) {
+      root = splitSum(root);
       if (!nameByRoles(root))
         continue;
       StreamChainOptions options = {{*target, block, queryBlock}, splits};

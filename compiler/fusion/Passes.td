@@ -24,6 +24,17 @@ def FuseStream : Pass<"tpa-fuse-stream", "mlir::ModuleOp"> {
     the sum (deferred) or forms keys or values in it (materialised), with what each
     of these costs for a key.
 
+    The reverse of an attention is made of such chains without a softmax: weights
+    are exp(score - log-sum-exp). The gradient of queries sums over keys; those of
+    keys and values keep a row for each key and sum over queries, so that the two
+    letters change places: `m` is the query there. What sums over both keeps a row
+    for each query first. A `tpa.log_sum_exp` of the softmax's scores becomes that
+    of the stream's carry, so that nothing reads scores in memory.
+
+    Few queries share every block, and the keys are split among workgroups; many
+    are taken in blocks, which the stream transposes once so that their scores lie
+    side by side.
+
     It is right where (fusion.md's conditions, as reason codes of the remark
     `stream`):
     - `weights-escape`: every path from the softmax reaches a sum over m
@@ -32,7 +43,7 @@ def FuseStream : Pass<"tpa-fuse-stream", "mlir::ModuleOp"> {
     - `sizes-unknown`: other dimensions than queries and keys are static
     - `captured`: maps capture tensors only element by element
 
-    Example: tests/compiler/fusion/fuse-stream.mlir
+    Examples: tests/compiler/fusion/fuse-stream.mlir, fuse-stream-reverse.mlir
   }];
   let options = [
     Option<"targetName", "target", "std::string", "\"cpu\"",

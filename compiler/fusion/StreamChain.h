@@ -43,6 +43,11 @@ struct StreamInput {
 /// the input is none.
 t6::CacheReadOp pagedRead(const StreamInput &input);
 
+/// Splits what a bias has as its gradient, a sum over queries and keys alike:
+/// the sum over keys for each query, which it returns, then that over queries.
+/// Likewise a sum over the batch. Returns another einsum as it is.
+EinsumOp splitSum(EinsumOp root);
+
 /// Whether an einsum sums over the keys, and not the queries, what depends on
 /// both, or the other way round. Then the label that it sums over becomes `m`,
 /// the one that it keeps `n`, and that of the batch `b`: in a stream over
@@ -94,6 +99,8 @@ private:
   StreamInput &input(mlir::Value value, llvm::StringRef labels);
 
   mlir::Value inside(mlir::Value outer, llvm::StringRef labels);
+  bool isQueryLast(llvm::StringRef query, llvm::StringRef other,
+                   llvm::StringRef result) const;
   std::string layout(llvm::StringRef labels,
                      llvm::ArrayRef<std::string> operands) const;
   void cloneEinsum(EinsumOp op, llvm::StringRef result);

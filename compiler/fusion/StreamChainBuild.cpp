@@ -52,6 +52,19 @@ std::string StreamChain::layout(StringRef labels,
   return lane ? front + key + middle + lane : front + middle + key;
 }
 
+/// Whether the scores of many queries are better summed with the queries side
+/// by side: both operands have the summed label last, along which no vector of
+/// results lies.
+bool StreamChain::isQueryLast(StringRef query, StringRef other,
+                              StringRef result) const {
+  return has(query, queryLabel) && !has(query, keyLabel) &&
+         has(other, keyLabel) && !has(other, queryLabel) &&
+         has(result, keyLabel) && has(result, queryLabel) &&
+         query.back() == other.back() && !has(result, query.back()) &&
+         !ShapedType::isDynamic(sizes.lookup(queryLabel)) &&
+         !StreamShape::hasFew(sizes.lookup(queryLabel));
+}
+
 /// The stream body's value for a value outside: what the chain computes, or an
 /// input.
 Value StreamChain::inside(Value outer, StringRef labels) {
@@ -100,6 +113,26 @@ void StreamChain::cloneEinsum(EinsumOp op, StringRef result) {
     Value value = inside(operand.value, operand.labels);
     return Operand{value, innerLabels[value], false};
   };
+  // A stream keeps for a block of queries what it computes of them alone.
+  auto putQueryLast = [&](Operand &query, StringRef other, StringRef labels) {
+    if (!isQueryLast(query.labels, other, labels))
+      return false;
+    std::string from = query.labels;
+    llvm::erase(query.labels, queryLabel);
+    query.labels += queryLabel;
+    query.value = contract(within, from, query.labels, query.value, false);
+    return true;
+  };
+  auto withQueryLast = [](StringRef labels) {
+    std::string front, middle;
+    for (char label : labels)
+      if (label != queryLabel)
+        (label == 'b' || label == keyLabel ? front : middle) += label;
+    return front + middle + queryLabel;
+  };
+  auto isF32 = [](Type type) {
+    return cast<RankedTensorType>(type).getElementType().isF32();
+  };
   std::function<Operand(uint32_t)> emit = [&](uint32_t set) -> Operand {
     if (llvm::has_single_bit(set)) {
       unsigned i = llvm::countr_zero(set);
@@ -108,14 +141,17 @@ void StreamChain::cloneEinsum(EinsumOp op, StringRef result) {
     const ContractionSearch::Plan &plan = search.plan(set);
     Operand left = emit(plan.left), right = emit(plan.right);
     bool isLast = set == search.fullSet(), isHoisted = search.isHoisted(set);
+    std::string labels = search.resultLabels(set);
     if (!isHoisted) {
       left = moveInside(left);
       right = moveInside(right);
-    }
-    std::string labels = search.resultLabels(set);
-    if (!isHoisted)
       labels =
           isLast ? result.str() : layout(labels, {left.labels, right.labels});
+      if (isLast && llvm::all_of(op.getOperandTypes(), isF32) &&
+          (putQueryLast(left, right.labels, labels) ||
+           putQueryLast(right, left.labels, labels)))
+        labels = withQueryLast(labels);
+    }
     Value product =
         contract(isHoisted ? before : within, {left.labels, right.labels},
                  labels, {left.value, right.value}, isLast);
@@ -127,10 +163,12 @@ void StreamChain::cloneEinsum(EinsumOp op, StringRef result) {
   if (eq.terms.size() == 1) {
     Operand operand = moveInside({op.getOperands()[0], eq.terms[0], true});
     value = contract(within, operand.labels, result, operand.value, true);
+    innerLabels[value] = result.str();
   } else {
-    value = emit(search.fullSet()).value;
+    Operand product = emit(search.fullSet());
+    value = product.value;
+    innerLabels[value] = product.labels;
   }
-  innerLabels[value] = result.str();
   map.map(op.getResult(), value);
 }
 
@@ -268,6 +306,13 @@ Value StreamChain::build() {
       pages ? b.getDenseI64ArrayAttr(paged) : DenseI64ArrayAttr());
   stream.getBody().takeBody(region);
 
+  if (!softmax && splits == 1) {
+    // The only part is the sum.
+    SmallVector<ReassociationIndices> groups = {{0, 1}};
+    for (size_t i = 1; i < equation.output.size(); ++i)
+      groups.push_back({int64_t(i) + 1});
+    return tensor::CollapseShapeOp::create(b, loc, stream.getResult(0), groups);
+  }
   if (!softmax) {
     char part = Equation::freshLabel(used, 's');
     std::string labels = part + equation.output;

@@ -31,8 +31,16 @@ static std::string originalLabels(Value value, StringRef term) {
                 : term.str();
 }
 
-bool tpa::nameByRoles(EinsumOp root) {
-  Equation equation = Equation::parseVerified(root.getEquation());
+namespace {
+/// Letters of an einsum: what the stream sums over, what it keeps a row for,
+/// and the batch, or 0.
+struct Roles {
+  char summed, kept, batch;
+};
+} // namespace
+
+/// None where no operand is computed from queries and keys, or both remain.
+static std::optional<Roles> rolesOf(EinsumOp root, const Equation &equation) {
   for (auto [term, operand] :
        llvm::zip_equal(equation.terms, root.getOperands())) {
     std::string original = originalLabels(operand, term);
@@ -42,37 +50,69 @@ bool tpa::nameByRoles(EinsumOp root) {
       continue;
     bool keepsKey = StringRef(equation.output).contains(term[key]),
          keepsQuery = StringRef(equation.output).contains(term[query]);
-    if (keepsKey == keepsQuery)
+    if (keepsKey && keepsQuery)
       continue;
     if (keepsKey)
       std::swap(key, query);
-    std::string taken = {keyLabel, queryLabel};
-    llvm::DenseMap<char, char> names = {{term[key], keyLabel},
-                                        {term[query], queryLabel}};
-    if (batch != std::string::npos) {
-      names[term[batch]] = batchLabel;
-      taken += batchLabel;
-    }
-    std::string all = equation.labels(), used = all + taken;
-    auto nameOf = [&](char label) {
-      if (auto known = names.find(label); known != names.end())
-        return known->second;
-      char name = label;
-      if (StringRef(taken).contains(label)) {
-        name = Equation::freshLabel(used, 'a');
-        used += name;
-      }
-      return names[label] = name;
-    };
-    auto rename = [&](std::string &labels) {
-      for (char &label : labels)
-        label = nameOf(label);
-    };
-    for (std::string &labels : equation.terms)
-      rename(labels);
-    rename(equation.output);
-    root.setEquation(equation.str());
-    return true;
+    return Roles{term[key], term[query],
+                 batch == std::string::npos ? '\0' : term[batch]};
   }
-  return false;
+  return std::nullopt;
+}
+
+EinsumOp tpa::splitSum(EinsumOp root) {
+  Equation equation = Equation::parseVerified(root.getEquation());
+  std::optional<Roles> roles = rolesOf(root, equation);
+  if (!roles)
+    return root;
+  std::string rows;
+  for (char label : {roles->batch, roles->kept})
+    if (label && !StringRef(equation.output).contains(label))
+      rows += label;
+  if (rows.empty())
+    return root;
+  OpBuilder b(root);
+  Location loc = root.getLoc();
+  Equation inner = equation;
+  inner.output = rows + equation.output;
+  auto sum = EinsumOp::create(b, loc, inner.str(), root.getOperands(),
+                              root.getScale());
+  Value total = EinsumOp::create(b, loc, inner.output + "->" + equation.output,
+                                 ValueRange(sum.getResult()), APFloat(1.0));
+  root.replaceAllUsesWith(total);
+  root.erase();
+  return sum;
+}
+
+bool tpa::nameByRoles(EinsumOp root) {
+  Equation equation = Equation::parseVerified(root.getEquation());
+  std::optional<Roles> roles = rolesOf(root, equation);
+  if (!roles)
+    return false;
+  std::string taken = {keyLabel, queryLabel};
+  llvm::DenseMap<char, char> names = {{roles->summed, keyLabel},
+                                      {roles->kept, queryLabel}};
+  if (roles->batch) {
+    names[roles->batch] = batchLabel;
+    taken += batchLabel;
+  }
+  std::string used = equation.labels() + taken;
+  auto rename = [&](std::string &labels) {
+    for (char &label : labels) {
+      char &name = names[label];
+      if (!name) {
+        name = label;
+        if (StringRef(taken).contains(label)) {
+          name = Equation::freshLabel(used, 'a');
+          used += name;
+        }
+      }
+      label = name;
+    }
+  };
+  for (std::string &labels : equation.terms)
+    rename(labels);
+  rename(equation.output);
+  root.setEquation(equation.str());
+  return true;
 }

@@ -17,7 +17,17 @@ import numpy as np
 import programs
 
 TOLERANCE = 2e-6
-STREAMS = 4  # The forward pass, dQ, dK, dV.
+STREAMS = 5  # The forward pass, dQ, dK, dV, a sum over queries and keys.
+# Attention functions whose reverse has parts of its own.
+VARIANTS = {
+    "gqa": "G = 2, J = 3, D = 16",
+    "mla": "H = 5, D = 24, P = 8, E = 16, L = 12, L_Q = 20",
+    "tpa_alibi": "H = 5, D = 64, R_Q = 5, R_K = 1, R_V = 2",
+    "tpa_sigmoid": "H = 5, D = 24, R_Q = 3, R_K = 2, R_V = 3",
+    "tpa_sinks": "H = 5, D = 16, R_Q = 2, R_K = 2, R_V = 2",
+    "tpa_softcap": "H = 5, D = 16, R_Q = 6, R_K = 6, R_V = 6",
+    "tpa_window": "H = 5, D = 24, R_Q = 3, R_K = 2, R_V = 2",
+}
 BATCH, HEADS, GROUP, D, E = 2, 2, 3, 16, 32
 # Length, window or none, what is hidden in front: a row whose first query is at this position.
 CASES = [(24, None, 0), (100, None, 0), (128, None, 0), (100, 7, 0), (128, 40, 0), (100, None, -5), (96, 20, 3)]
@@ -33,6 +43,7 @@ exec.buffer output @reverse.z : tensor<{b}x{h}x{g}x{t}xf32>
 exec.buffer output @reverse.dq : tensor<{b}x{t}x{h}x{g}x{d}xf32>
 exec.buffer output @reverse.dk : tensor<{b}x{t}x{h}x{d}xf32>
 exec.buffer output @reverse.dv : tensor<{b}x{t}x{h}x{e}xf32>
+exec.buffer output @reverse.ds : tensor<{h}x{g}xf32>
 exec.entry @reverse scalars [] maxima [] {{
 ^bb0:
   %at = arith.constant dense<{first}> : tensor<{b}xi32>
@@ -90,6 +101,8 @@ exec.entry @reverse scalars [] maxima [] {{
   exec.store %z, @reverse.z : tensor<{b}x{h}x{g}x{t}xf32>
   exec.store %dq, @reverse.dq : tensor<{b}x{t}x{h}x{g}x{d}xf32>
   exec.store %dk, @reverse.dk : tensor<{b}x{t}x{h}x{d}xf32>
+  %ds = tpa.einsum "abcde,abcde->bc"(%u, %dw) : tensor<{b}x{h}x{g}x{t}x{t}xf32>, tensor<{b}x{h}x{g}x{t}x{t}xf32>
+  exec.store %ds, @reverse.ds : tensor<{h}x{g}xf32>
   exec.store %dv, @reverse.dv : tensor<{b}x{t}x{h}x{e}xf32>
 }}
 """
@@ -109,7 +122,8 @@ def reference(q, k, v, g, window, first):
     dw = np.einsum("bnhge,bmhe->bhgnm", g, v)
     dl = 0.25 * w * (dw - (w * dw).sum(-1, keepdims=True))
     return {"o": o, "z": z, "dq": np.einsum("bhgnm,bmhd->bnhgd", dl, k),
-            "dk": np.einsum("bhgnm,bnhgd->bmhd", dl, q), "dv": np.einsum("bhgnm,bnhge->bmhe", w, g)}
+            "dk": np.einsum("bhgnm,bnhgd->bmhd", dl, q), "dv": np.einsum("bhgnm,bnhge->bmhe", w, g),
+            "ds": np.einsum("bhgnm,bhgnm->hg", w, dw)}
 
 
 class StreamReverseTest(unittest.TestCase):
@@ -138,18 +152,28 @@ class StreamReverseTest(unittest.TestCase):
                     self.assertTrue(np.array_equal(outputs[name][~seen], value[~seen]))
                     self.assertLess(programs.error(outputs[name][seen], value[seen]), TOLERANCE)
 
+    def arena(self, model, length):
+        """Bytes of a training step, none of whose tensors has a number for each two tokens."""
+        program = subprocess.run([self.programs.tpa_opt, model, "--entries=accumulate_gradients", "--batch=2",
+                                  f"--max-length={length}", "--compile-to=memory"], check=True, text=True,
+                                 capture_output=True).stdout
+        shapes = set(re.findall(r"memref<([0-9x]+)xf32", program))
+        self.assertTrue(shapes)
+        for shape in shapes:
+            self.assertLess(shape.split("x").count(str(length)), 2, shape)
+        return int(re.search(r"arena @accumulate_gradients.arena : tensor<(\d+)xi8>", program).group(1))
+
+    def test_variants(self):
+        for name, sizes in VARIANTS.items():
+            with self.subTest(name):
+                model = pathlib.Path(self.programs.path(f"{name}.mlir"))
+                model.write_text(f"t6.model @tiny uses @{name} {{ vocab = 61, layers = 1, width = 48, ffn = 40, "
+                                 f"context_length = 256, sizes = {{{sizes}}}}}")
+                self.arena(model, 108)
+
     def test_memory(self):
-        """A training step's memory grows linearly in the length, and no tensor has a number for each two tokens."""
-        lengths, arenas = (96, 192, 384), []  # No size of the model.
-        for length in lengths:
-            program = subprocess.run([self.programs.tpa_opt, MODEL, "--entries=accumulate_gradients", "--batch=2",
-                                      f"--max-length={length}", "--compile-to=memory"], check=True, text=True,
-                                     capture_output=True).stdout
-            shapes = set(re.findall(r"memref<([0-9x]+)xf32", program))
-            self.assertTrue(shapes)
-            for shape in shapes:
-                self.assertLess(shape.split("x").count(str(length)), 2, shape)
-            arenas.append(int(re.search(r"arena @accumulate_gradients.arena : tensor<(\d+)xi8>", program).group(1)))
+        """A training step's memory grows linearly in the length."""
+        arenas = [self.arena(MODEL, length) for length in (96, 192, 384)]  # No sizes of the model.
         first, second = (b - a for a, b in itertools.pairwise(arenas))
         self.assertLess(abs(second / (2 * first) - 1), 0.02, arenas)
 

@@ -112,6 +112,7 @@ void StreamLowering::workgroup() {
               return arith::ConstantOp::create(
                   b, loc, b.getF32FloatAttr(isMaximum ? -kInfinity : 0.0));
             });
+  invariants();
   auto [lower, upper] = keyBounds();
   Value keys = arith::SubIOp::create(b, loc, upper, lower);
   int64_t splits = stream.getSplits(), step = stream.getBlock();

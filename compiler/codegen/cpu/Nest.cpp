@@ -405,9 +405,16 @@ void chooseSchedule(Nest &nest, const Target &target) {
     if (nest.isParallel(loop) && loop != nest.vectorLoop &&
         (isLong || sharesLoads(nest, loop)))
       loops.push_back(loop);
+  // In the cache, what operands are read again for comes first: each head of
+  // many has loads of its own.
+  auto reads = [&](unsigned loop) {
+    return !target.inCache || sharesLoads(nest, loop);
+  };
   llvm::sort(loops, [&](unsigned a, unsigned b) {
     int64_t left = nest.extents[a].estimate(),
             right = nest.extents[b].estimate();
+    if (reads(a) != reads(b))
+      return reads(a);
     return left != right ? left > right : a < b;
   });
   for (unsigned loop : ArrayRef(loops).take_front(2))

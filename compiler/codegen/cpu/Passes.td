@@ -20,7 +20,8 @@ def LowerStream : Pass<"cpu-lower-stream", "mlir::ModuleOp"> {
     `exec.grid` says how many, and the kernel's last argument is the workgroup.
     Inside, a loop over blocks of keys runs the body as linalg on memory, whole
     blocks with constant extents and a rest with what is left. Keys that a mask
-    hides from every query of the block are never read.
+    hides from every query of the block are never read, also where m is the query
+    and n the key. Contractions of the block of queries alone happen once.
 
     Sums of outer products, most of a stream's arithmetic, become register tiles
     that ask for the next block's memory as they go.

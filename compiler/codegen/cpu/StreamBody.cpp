@@ -315,6 +315,35 @@ void StreamLowering::emitSoftmax(OnlineSoftmaxOp op) {
           });
 }
 
+/// Whether an einsum of the body is the same for all keys, and not summed up
+/// over them.
+bool StreamLowering::isInvariant(Operation *op) const {
+  auto einsum = dyn_cast_or_null<EinsumOp>(op);
+  if (!einsum || StringRef(einsum.getEquation()).contains('m') ||
+      llvm::any_of(einsum->getUsers(), llvm::IsaPred<YieldOp>))
+    return false;
+  return llvm::all_of(einsum.getOperands(), [&](Value operand) {
+    return isa<BlockArgument>(operand) || isInvariant(operand.getDefiningOp());
+  });
+}
+
+/// What is the same for all keys, once for the block of queries: the body finds
+/// it in scratch memory.
+void StreamLowering::invariants() {
+  Block &body = stream.getBody().front();
+  memory.clear();
+  for (Operation &op : body) {
+    if (!isInvariant(&op))
+      continue;
+    for (Value operand : op.getOperands())
+      if (auto argument = dyn_cast<BlockArgument>(operand)) {
+        labels[argument] = terms[argument.getArgNumber()];
+        memory[argument] = inputBlock(argument.getArgNumber());
+      }
+    emitEinsum(cast<EinsumOp>(op), std::nullopt);
+  }
+}
+
 /// One block of keys: the body, operation by operation.
 void StreamLowering::block() {
   Block &body = stream.getBody().front();
@@ -330,6 +359,11 @@ void StreamLowering::block() {
   unsigned carried = stream.getSoftmax() ? 2 : 0;
   auto yielded = cast<YieldOp>(body.getTerminator()).getValues();
   for (Operation &op : body.without_terminator()) {
+    if (isInvariant(&op)) {
+      memory[op.getResult(0)] =
+          scratch(op.getResult(0), labelsOf(op.getResult(0)));
+      continue;
+    }
     std::optional<unsigned> out;
     if (op.hasOneUse() && isa<YieldOp>(*op.user_begin()))
       out = carried + llvm::find(yielded, op.getResult(0)) - yielded.begin();

@@ -87,6 +87,8 @@ private:
   void emitEinsum(EinsumOp op, std::optional<unsigned> accumulate);
   void emitMap(MapOp op);
   void emitSoftmax(OnlineSoftmaxOp op);
+  bool isInvariant(mlir::Operation *op) const;
+  void invariants();
   void block();
 
   // Sums of outer products: StreamOuter.cpp

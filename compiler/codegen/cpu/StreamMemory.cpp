@@ -104,6 +104,7 @@ Value StreamLowering::allocate(Value value, StringRef labels) {
   };
   // A map that follows a map reads memory: it is nobody's last word.
   if (!options.epilogues || !onlyUser || value.getDefiningOp<MapOp>() ||
+      isInvariant(value.getDefiningOp()) ||
       llvm::any_of(onlyUser.getOperands(), comesLater))
     return memory[value] = scratch(value, labels);
   SmallVector<int64_t> shape;

@@ -57,27 +57,29 @@ func.func @sinks(%q: tensor<2x1x4x8xf32>, %k: tensor<2x?x4x8xf32>, %s: tensor<4x
 
 // Queries and keys of one number: many, so that they are not split. dQ streams over keys; dK and dV over queries, which
 // have the letter m there, as keys have n: the mask's indices and the label of each row change places with them.
+// A block of queries is transposed once: its scores lie side by side, for each key.
 // CHECK-LABEL: @reverse
 // CHECK-SAME: (%[[Q:.*]]: tensor<2x96x4x8xf32>, %[[K:.*]]: tensor<2x96x4x8xf32>, %[[V:.*]]: tensor<2x96x4x8xf32>, %[[DO:.*]]: tensor<2x96x4x8xf32>, %[[LSE:.*]]: tensor<2x4x96xf32>, %[[D:.*]]: tensor<2x4x96xf32>)
 // CHECK-NOT: tensor<2x4x96x96xf32>
 // CHECK: tpa.stream "bmhd,bnhd,bhm,bmhe->bnhe"(%[[Q]], %[[K]], %[[LSE]], %[[DO]])
 // CHECK-SAME: splits 1
-// CHECK: %[[S:.*]] = tpa.einsum "bmhd,bnhd->bnhm"
-// CHECK: %[[X:.*]] = tpa.map "bnhm->bnhm"(%[[S]])
+// CHECK: %[[KT:.*]] = tpa.einsum "bnhd->bhdn"
+// CHECK: %[[S:.*]] = tpa.einsum "bmhd,bhdn->bmhn"(%{{.*}}, %[[KT]])
+// CHECK: %[[X:.*]] = tpa.map "bmhn->bmhn"(%[[S]])
 // CHECK: %[[QUERY:.*]] = tpa.index "m"
 // CHECK: %[[KEY:.*]] = tpa.index "n"
 // CHECK: %[[AT:.*]] = arith.addi %{{.*}}, %[[QUERY]]
 // CHECK: arith.cmpi sle, %[[KEY]], %[[AT]]
-// CHECK: %[[W:.*]] = tpa.map "bnhm,bhm->bnhm"(%[[X]]
-// CHECK: %[[Y:.*]] = tpa.einsum "bmhe,bnhm->bnhe"(%{{.*}}, %[[W]])
+// CHECK: %[[W:.*]] = tpa.map "bmhn,bhm->bmhn"(%[[X]]
+// CHECK: %[[Y:.*]] = tpa.einsum "bmhe,bmhn->bnhe"(%{{.*}}, %[[W]])
 // CHECK: tpa.yield %[[Y]]
 // CHECK: tpa.stream "bnhe,bmhe,bhn,bnhf,bmhf,bhn,bmhd->bnhd"(%[[Q]], %[[K]], %[[LSE]], %[[DO]], %[[V]], %[[D]], %[[K]])
-// CHECK: %[[W2:.*]] = tpa.map "bnhm,bhn->bnhm"
-// CHECK: %[[DP:.*]] = tpa.einsum "bnhf,bmhf->bnhm"
-// CHECK: %[[DS:.*]] = tpa.map "bnhm,bnhm,bhn->bnhm"(%[[W2]], %[[DP]]
-// CHECK: tpa.einsum "bnhm,bmhd->bnhd"(%[[DS]]
+// CHECK: %[[W2:.*]] = tpa.map "bmhn,bhn->bmhn"
+// CHECK: %[[DP:.*]] = tpa.einsum "bhfn,bmhf->bmhn"
+// CHECK: %[[DS:.*]] = tpa.map "bmhn,bmhn,bhn->bmhn"(%[[W2]], %[[DP]]
+// CHECK: tpa.einsum "bmhn,bmhd->bnhd"(%[[DS]]
 // CHECK: tpa.stream "bmhe,bnhe,bhm,bmhf,bnhf,bhm,bmhd->bnhd"(%[[Q]], %[[K]], %[[LSE]], %[[DO]], %[[V]], %[[D]], %[[Q]])
-// CHECK: tpa.einsum "bnhm,bmhd->bnhd"
+// CHECK: tpa.einsum "bmhn,bmhd->bnhd"
 func.func @reverse(%q: tensor<2x96x4x8xf32>, %k: tensor<2x96x4x8xf32>, %v: tensor<2x96x4x8xf32>, %do: tensor<2x96x4x8xf32>,
                    %lse: tensor<2x4x96xf32>, %d: tensor<2x4x96xf32>) -> (tensor<2x96x4x8xf32>, tensor<2x96x4x8xf32>, tensor<2x96x4x8xf32>) {
   %at = arith.constant dense<0> : tensor<2xi32>
@@ -113,4 +115,27 @@ func.func @reverse(%q: tensor<2x96x4x8xf32>, %k: tensor<2x96x4x8xf32>, %v: tenso
   %dq = tpa.einsum "bhnm,bmhd->bnhd"(%ds, %k) : tensor<2x4x96x96xf32>, tensor<2x96x4x8xf32>
   %dk = tpa.einsum "bhnm,bnhd->bmhd"(%ds, %q) : tensor<2x4x96x96xf32>, tensor<2x96x4x8xf32>
   return %dq, %dk, %dv : tensor<2x96x4x8xf32>, tensor<2x96x4x8xf32>, tensor<2x96x4x8xf32>
+}
+
+// -----
+
+// The gradient of a slope is a sum over all queries and keys, and over the batch: the stream has a row for each query.
+// CHECK-LABEL: @slope
+// CHECK: %[[S:.*]] = tpa.stream "bned,bmed->bne"
+// CHECK: tpa.einsum "bmen->bne"
+// CHECK: %[[R:.*]] = tensor.collapse_shape %[[S]] {{.*}} : tensor<1x2x96x4xf32> into tensor<2x96x4xf32>
+// CHECK: %[[T:.*]] = tpa.einsum "acb->b"(%[[R]])
+// CHECK: return %[[T]]
+func.func @slope(%q: tensor<2x96x4x8xf32>, %k: tensor<2x96x4x8xf32>) -> tensor<4xf32> {
+  %l = tpa.einsum "bnhd,bmhd->bhnm"(%q, %k) : tensor<2x96x4x8xf32>, tensor<2x96x4x8xf32>
+  %x = tpa.map "abcd->abcd"(%l) {
+  ^bb0(%e: f32):
+    %m = tpa.index "d"
+    %0 = arith.index_cast %m : index to i32
+    %1 = arith.sitofp %0 : i32 to f32
+    %2 = arith.mulf %e, %1 : f32
+    tpa.yield %2 : f32
+  } : tensor<2x4x96x96xf32>
+  %s = tpa.einsum "abcd->b"(%x) : tensor<2x4x96x96xf32>
+  return %s : tensor<4xf32>
 }
