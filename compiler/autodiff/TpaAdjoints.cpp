@@ -42,35 +42,50 @@ struct EinsumAdjoint
         operands.push_back(other);
         known += equation.terms[k];
       }
-      if (failed(addOnes(adjoint, einsum, i, known, reverse, operands)))
+      FailureOr<Value> share =
+          spread(adjoint, einsum, i, known, reverse, operands);
+      if (failed(share))
         return failure();
-      adjoint.add(operand,
-                  EinsumOp::create(adjoint.builder, op->getLoc(), reverse.str(),
-                                   operands, einsum.getScale()));
+      adjoint.add(operand, *share);
     }
     return success();
   }
 
 private:
-  /// What only this operand is summed over, its cotangent is the same along.
-  static LogicalResult addOnes(AdjointBuilder &adjoint, EinsumOp op, unsigned i,
-                               StringRef known, Equation &reverse,
-                               SmallVectorImpl<Value> &operands) {
+  /// The share of operand i by the equation `reverse`. What only this operand
+  /// is summed over, its share is the same along: it is multiplied by ones.
+  static FailureOr<Value> spread(AdjointBuilder &adjoint, EinsumOp op,
+                                 unsigned i, StringRef known, Equation reverse,
+                                 ValueRange operands) {
+    OpBuilder &b = adjoint.builder;
     auto type = cast<RankedTensorType>(op.getOperands()[i].getType());
+    Equation whole{{""}, reverse.output};
+    SmallVector<Value> factors = {Value()};
     for (auto [label, size] :
          llvm::zip_equal(reverse.output, type.getShape())) {
-      if (known.contains(label))
+      if (known.contains(label)) {
+        whole.terms[0] += label;
         continue;
+      }
       if (ShapedType::isDynamic(size))
         return op.emitOpError("sums an operand over a dynamic dimension '")
                << StringRef(&label, 1) << "' that nothing else has";
-      auto ones = RankedTensorType::get({size}, adjoint.builder.getF32Type());
-      reverse.terms.push_back(std::string(1, label));
-      operands.push_back(arith::ConstantOp::create(
-          adjoint.builder, op.getLoc(),
-          DenseElementsAttr::get(ones, adjoint.builder.getF32FloatAttr(1.0))));
+      auto ones = RankedTensorType::get({size}, b.getF32Type());
+      whole.terms.push_back(std::string(1, label));
+      factors.push_back(arith::ConstantOp::create(
+          b, op.getLoc(),
+          DenseElementsAttr::get(ones, b.getF32FloatAttr(1.0))));
     }
-    return success();
+    // A number alone is no tensor that a kernel writes: one sum comes later.
+    if (whole.terms[0].empty())
+      whole.terms[0] = known.take_front();
+    reverse.output = whole.terms[0];
+    factors[0] = EinsumOp::create(b, op.getLoc(), reverse.str(), operands,
+                                  op.getScale());
+    if (factors.size() == 1)
+      return factors[0];
+    return Value(
+        EinsumOp::create(b, op.getLoc(), whole.str(), factors, APFloat(1.0)));
   }
 };
 

@@ -79,9 +79,6 @@ std::string ContractionSearch::resultLabels(uint32_t set) const {
   for (char label : left + right)
     if (hasLabel(keeps, label) && !llvm::is_contained(labels, label))
       labels += label;
-  // A number alone is no tensor that a kernel writes: its last sum comes later.
-  if (labels.empty())
-    return right.substr(right.size() - 1);
   for (char last : llvm::reverse(right)) {
     size_t at = labels.find(last);
     if (at == std::string::npos)

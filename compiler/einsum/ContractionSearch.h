@@ -89,7 +89,7 @@ public:
 
   /// Labels of the set's result: of its terms, those used outside of it. Kept
   /// in an order that leaves the last label of the larger operand last, where
-  /// its elements are contiguous. Where none is, one that is summed later.
+  /// its elements are contiguous.
   std::string resultLabels(uint32_t set) const;
   /// Whether the set is free of the stream.
   bool isHoisted(uint32_t set) const;

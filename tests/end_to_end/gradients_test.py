@@ -20,7 +20,7 @@ from attention_reference import to_bf16
 from training_session import TrainingSession
 
 # ‖Δ‖ / ‖gradient‖ of each parameter; of sums of up to 50 numbers in f32.
-TOLERANCE = 2e-6
+TOLERANCE = 1e-6
 # Of angles in f32.
 ROTATED = 1e-5
 # Of central differences, in float64, of functions whose third derivatives are of the size of the first.

@@ -10,7 +10,9 @@
 // CHECK: %[[W:.*]] = exec.load @w
 // CHECK: exec.store
 // CHECK: %[[ONE:.*]] = arith.constant dense<1.000000e+00> : tensor<1xf32>
-// CHECK: tpa.einsum "k,kab,d->kdab"(%[[ONE]], %[[W]], %{{.*}}) {scale = 5.000000e-01 : f64}
+// CHECK: %[[ALONG:.*]] = arith.constant dense<1.000000e+00> : tensor<3xf32>
+// CHECK: %[[SHARE:.*]] = tpa.einsum "k,kab->kab"(%[[ONE]], %[[W]]) {scale = 5.000000e-01 : f64}
+// CHECK: tpa.einsum "kab,d->kdab"(%[[SHARE]], %[[ALONG]])
 // CHECK: tpa.einsum "k,kdab->kab"(%[[ONE]], %[[X]]) {scale = 5.000000e-01 : f64}
 exec.buffer param @x : tensor<1x3x5x7xf32>
 exec.buffer param @w : tensor<1x5x7xf32>
@@ -37,6 +39,22 @@ exec.entry @square scalars [] maxima [] {
   %l = tpa.einsum "ka,ka->k"(%x, %x) : tensor<1x7xf32>, tensor<1x7xf32>
   exec.store %l, @square.loss : tensor<1xf32>
 } {tpa.differentiate = "square.loss"}
+
+// -----
+
+// A share that is one number is summed with what it is the same along.
+// CHECK-LABEL: exec.entry @sum
+// CHECK: %[[ALONG:.*]] = arith.constant dense<1.000000e+00> : tensor<7xf32>
+// CHECK: %[[SHARE:.*]] = tpa.einsum "k,k->k"
+// CHECK: tpa.einsum "k,a->a"(%[[SHARE]], %[[ALONG]])
+exec.buffer param @x : tensor<7xf32>
+exec.buffer output @sum.loss : tensor<1xf32>
+exec.entry @sum scalars [] maxima [] {
+  %x = exec.load @x : tensor<7xf32>
+  %unit = arith.constant dense<1.0> : tensor<1xf32>
+  %l = tpa.einsum "a,k->k"(%x, %unit) : tensor<7xf32>, tensor<1xf32>
+  exec.store %l, @sum.loss : tensor<1xf32>
+} {tpa.differentiate = "sum.loss"}
 
 // -----
 
