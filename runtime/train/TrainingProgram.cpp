@@ -142,6 +142,18 @@ TrainingProgram::evaluate(absl::Span<const int32_t> inputs,
   return lossOf(kLoss, inputs, targets);
 }
 
+absl::Status TrainingProgram::sumGradients(Communicator &ranks) {
+  for (const NamedTensor &gradient : gradients) {
+    auto *values =
+        static_cast<float *>(const_cast<void *>(gradient.tensor.data));
+    absl::Status status = ranks.begin(absl::MakeSpan(
+        values, static_cast<size_t>(gradient.tensor.elements())));
+    if (!status.ok())
+      return status;
+  }
+  return ranks.finish();
+}
+
 absl::StatusOr<StepNorms> TrainingProgram::apply(const AdamwStep &step) {
   double number = static_cast<double>(step.number);
   const std::pair<const char *, double> values[] = {
@@ -185,6 +197,18 @@ absl::Status TrainingProgram::restore(const TrainingCheckpoint &checkpoint) {
         return saved.status();
       std::memcpy(const_cast<void *>(own.tensor.data), saved->data,
                   own.tensor.bytes);
+    }
+  return absl::OkStatus();
+}
+
+absl::Status TrainingProgram::broadcast(Communicator &ranks) {
+  for (auto *tensors : {&params, &moments})
+    for (NamedTensor &own : *tensors) {
+      auto *bytes = static_cast<char *>(const_cast<void *>(own.tensor.data));
+      absl::Status status = ranks.broadcast(
+          absl::MakeSpan(bytes, static_cast<size_t>(own.tensor.bytes)));
+      if (!status.ok())
+        return status;
     }
   return absl::OkStatus();
 }

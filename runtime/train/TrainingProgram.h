@@ -13,6 +13,7 @@
 #define T6_RUNTIME_TRAIN_TRAININGPROGRAM_H
 
 #include "runtime/checkpoint/TrainingCheckpoint.h"
+#include "runtime/distributed/Communicator.h"
 #include "runtime/engine/Executor.h"
 #include "runtime/io/Safetensors.h"
 
@@ -66,6 +67,8 @@ public:
   /// The mean loss alone.
   absl::StatusOr<float> evaluate(absl::Span<const int32_t> inputs,
                                  absl::Span<const int32_t> targets);
+  /// Makes the accumulated gradients their sums over all ranks.
+  absl::Status sumGradients(Communicator &ranks);
   /// Steps all parameters along the gradient, which is zero afterwards.
   absl::StatusOr<StepNorms> apply(const AdamwStep &step);
 
@@ -80,6 +83,8 @@ public:
 
   /// Makes parameters and moments those of a checkpoint of this model.
   absl::Status restore(const TrainingCheckpoint &checkpoint);
+  /// Makes parameters and moments those of rank 0.
+  absl::Status broadcast(Communicator &ranks);
   /// The name of the first parameter or else gradient with an element that is
   /// not finite; empty if all are.
   std::string firstNotFinite() const;
