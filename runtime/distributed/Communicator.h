@@ -45,6 +45,9 @@ public:
   /// Copies rank 0's bytes to every rank.
   virtual absl::Status broadcast(absl::Span<char> bytes) = 0;
   virtual absl::Status barrier() = 0;
+  /// Unavailable if a rank has failed: then the next operation would, too. For
+  /// those who compute for long between operations; costs nothing.
+  virtual absl::Status check() const = 0;
 
   /// sum() in two parts: begins, and leaves `values` alone until finish() has
   /// come back, which is when all that was begun is done.
@@ -77,6 +80,7 @@ public:
   }
   absl::Status broadcast(absl::Span<char>) override { return absl::OkStatus(); }
   absl::Status barrier() override { return absl::OkStatus(); }
+  absl::Status check() const override { return absl::OkStatus(); }
   absl::Status begin(absl::Span<float>) override { return absl::OkStatus(); }
   absl::Status finish() override { return absl::OkStatus(); }
   void progress() override {}

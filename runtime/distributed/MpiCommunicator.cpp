@@ -90,6 +90,9 @@ public:
   }
   absl::Status broadcast(absl::Span<char> bytes) override;
   absl::Status barrier() override;
+  absl::Status check() const override {
+    return watch ? watch->check() : absl::OkStatus();
+  }
   absl::Status begin(absl::Span<float> values) override {
     return beginReduce(values, mpi.float32, mpi.sum);
   }
@@ -214,8 +217,8 @@ absl::Status MpiCommunicator::finish() {
     while (true) {
       absl::Status status =
           mpi.status(mpi.test(&request, &done, nullptr), "finish");
-      if (status.ok() && !done && watch)
-        status = watch->check();
+      if (status.ok() && !done)
+        status = check();
       if (!status.ok())
         return fail(status);
       if (done)

@@ -42,12 +42,18 @@ absl::StatusOr<double> Trainer::accumulate(double &last) {
       stopped = true;
       return sum;
     }
-    absl::Status status = sampler->fill(
+    absl::Status status = ranks.check();
+    if (!status.ok())
+      return status;
+    status = sampler->fill(
         numbering().number(static_cast<int64_t>(position), micro, ranks.rank()),
         absl::MakeSpan(inputs), absl::MakeSpan(targets));
     if (!status.ok())
       return status;
-    absl::StatusOr<float> loss = program.accumulate(inputs, targets);
+    absl::StatusOr<float> loss =
+        micro + 1 < shape.microBatches
+            ? program.accumulate(inputs, targets)
+            : program.accumulateAndSum(inputs, targets, ranks);
     if (!loss.ok())
       return loss.status();
     last = *loss;
@@ -57,8 +63,6 @@ absl::StatusOr<double> Trainer::accumulate(double &last) {
   }
   double all[] = {sum, wasInterrupted ? 1.0 : 0.0};
   absl::Status status = ranks.sum(absl::MakeSpan(all));
-  if (status.ok())
-    status = program.sumGradients(ranks);
   if (!status.ok())
     return status;
   stopsNext = all[1] > 0;
@@ -216,9 +220,11 @@ absl::StatusOr<double> Trainer::lossOf(const BatchSampler &batches,
   double sum = 0;
   int64_t count = std::max<int64_t>(options.evalBatches, 1);
   for (int64_t i = ranks.rank(); i < count; i += ranks.size()) {
-    absl::Status status =
-        batches.fill(static_cast<int64_t>(first) + i, absl::MakeSpan(inputs),
-                     absl::MakeSpan(targets));
+    absl::Status status = ranks.check();
+    if (!status.ok())
+      return status;
+    status = batches.fill(static_cast<int64_t>(first) + i,
+                          absl::MakeSpan(inputs), absl::MakeSpan(targets));
     if (!status.ok())
       return status;
     absl::StatusOr<float> loss = program.evaluate(inputs, targets);
@@ -238,8 +244,11 @@ absl::StatusOr<double> Trainer::evaluationLoss() {
   double sum = 0;
   for (int64_t batch = ranks.rank(); batch < evaluationSet->batches();
        batch += ranks.size()) {
-    absl::Status status = evaluationSet->fill(batch, absl::MakeSpan(inputs),
-                                              absl::MakeSpan(targets));
+    absl::Status status = ranks.check();
+    if (!status.ok())
+      return status;
+    status = evaluationSet->fill(batch, absl::MakeSpan(inputs),
+                                 absl::MakeSpan(targets));
     if (!status.ok())
       return status;
     absl::StatusOr<float> loss = program.evaluate(inputs, targets);

@@ -254,15 +254,17 @@ absl::Status Trainer::resume(const TrainingCheckpoint &checkpoint) {
 absl::Status Trainer::shareStart() {
   if (ranks.size() == 1)
     return absl::OkStatus();
-  nlohmann::json task = {{"model", program.config()},
-                         {"batch", program.batch()},
-                         {"length", program.length()},
-                         {"windows", sampler->windowsPerEpoch()},
-                         {"seed", options.seed},
-                         {"accumulation", shape.microBatches},
-                         {"steps", lastStep()},
-                         {"evaluation_interval", options.evalInterval},
-                         {"save_interval", options.saveInterval}};
+  // Paths may differ between machines.
+  absl::StatusOr<nlohmann::json> settings = toJson(options);
+  if (!settings.ok())
+    return settings.status();
+  for (const char *path :
+       {"data", "validation-data", "tokenizer", "out", "run-name", "resume"})
+    settings->erase(path);
+  nlohmann::json task = {
+      {"model", program.config()},       {"batch", program.batch()},
+      {"length", program.length()},      {"corpus", sampler->windowsPerEpoch()},
+      {"gradients", program.sumOrder()}, {"settings", *settings}};
   nlohmann::json start = {{"task", task},
                           {"first_step", firstStep},
                           {"saved_step", savedStep},
@@ -278,10 +280,14 @@ absl::Status Trainer::shareStart() {
   if (absl::Status status = broadcastText(ranks, text); !status.ok())
     return status;
   start = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (start.is_discarded() || start["task"] != task)
-    return absl::InvalidArgumentError(absl::StrCat(
-        "rank ", ranks.rank(), " is to train ", task.dump(), ", and rank 0 ",
-        text, ". HINT: all ranks need the same model, corpus and options"));
+  if (start.is_discarded())
+    return absl::InternalError("rank 0 has not told how it starts");
+  for (const auto &[name, own] : task.items())
+    if (start["task"][name] != own)
+      return absl::InvalidArgumentError(absl::StrCat(
+          "rank ", ranks.rank(), " has not the same ", name,
+          " as rank 0. HINT: all ranks need the same model, corpus and "
+          "options"));
   firstStep = start["first_step"];
   savedStep = start["saved_step"];
   position = start["position"];
