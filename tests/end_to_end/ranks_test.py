@@ -18,6 +18,7 @@ t6.model @ranks uses @tpa {
   vocab = 257, layers = 2, width = 32, ffn = 48, context_length = 64,
   sizes = {H = 2, D = 16, R_Q = 3, R_K = 2, R_V = 2}}
 """
+FLAGS = ["--train", "--batch=2", "--max-length=32"]
 # Sums of f32 in another order differ in the last bits, and a step carries that on.
 RELATIVE_BOUND = 1e-5
 # "Within a minute" is promised; what is not alive is noticed at once on one machine.
@@ -26,11 +27,10 @@ SECONDS_TO_END = 20
 
 class Ranks:
     def __init__(self, tpa_opt, t6, folder):
-        self.t6, self.folder = os.path.abspath(t6), pathlib.Path(folder)
+        self.tpa_opt, self.t6, self.folder = tpa_opt, os.path.abspath(t6), pathlib.Path(folder)
         (self.folder / "model.mlir").write_text(MODEL)
         self.artifact = self.folder / "model.t6x"
-        subprocess.run([tpa_opt, self.folder / "model.mlir", "--train", "--batch=2", "--max-length=32", "-o",
-                        self.artifact], check=True)
+        subprocess.run([tpa_opt, self.folder / "model.mlir", *FLAGS, "-o", self.artifact], check=True)
         # Words in an order that has something to learn and does not repeat.
         words = [f"word{i * i % 97}" for i in range(3000)]
         (self.folder / "text.txt").write_text(" ".join(words))
@@ -43,6 +43,14 @@ class Ranks:
             return [str(word) for word in train]
         return [str(word) for word in
                 ["mpirun", "--allow-run-as-root", "--oversubscribe", *launcher, "-n", ranks, *train]]
+
+    def two_kinds(self, out, first, second, artifact=None):
+        """A job whose two ranks have different flags, and perhaps artifacts."""
+        job = self.command(2, out, *first)
+        job[job.index("-n") + 1] = "1"
+        other = self.command(1, out, *second)
+        other[2] = str(artifact or self.artifact)
+        return subprocess.run([*job, ":", "-n", "1", *other], capture_output=True, text=True, timeout=60)
 
     def train(self, ranks, out, *flags):
         """The losses of the steps and of the evaluations."""
@@ -155,12 +163,20 @@ def interrupted(ranks):
 
 
 def not_finite(ranks):
-    """A loss that is not finite ends all ranks, and each says so."""
-    done = subprocess.run(ranks.command(2, "infinite", "--steps", "5", "--learning-rate", "1e38", "--clip", "0"),
-                          capture_output=True, text=True, timeout=60)
+    """A loss that is not finite on one rank ends all, and each says so: here an epsilon of rank 1 is NaN."""
+    text = subprocess.run([ranks.tpa_opt, ranks.folder / "model.mlir", *FLAGS, "--compile-to=linalg"], check=True,
+                          capture_output=True, text=True).stdout
+    sound, block, training = text.partition("@accumulate_gradients.forward.block(")
+    epsilon = "constant 1.1920929E-7 : f32"
+    assert epsilon in training
+    (ranks.folder / "broken.mlir").write_text(sound + block + training.replace(epsilon, "constant 0x7FC00000 : f32"))
+    broken = ranks.folder / "broken.t6x"
+    subprocess.run([ranks.tpa_opt, ranks.folder / "broken.mlir", "--compile-from=linalg", *FLAGS, "-o", broken],
+                   check=True)
+    done = ranks.two_kinds("infinite", ["--steps", "5"], ["--steps", "5"], broken)
     assert done.returncode != 0
     for rank in (0, 1):
-        assert f"rank {rank}: the loss of step" in done.stderr, done.stderr
+        assert f"rank {rank}: the loss of step 0 is nan; the first tensor that is not finite" in done.stderr, done.stderr
 
 
 def refused(ranks):
@@ -168,11 +184,7 @@ def refused(ranks):
     done = subprocess.run(ranks.command(2, "one", "--steps", "13"), capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
     assert "rank 0:" in done.stderr and "holds the run up to step 12" in done.stderr, done.stderr
-    # Programs of two kinds in one job.
-    first = ranks.command(2, "differs", "--steps", "5")
-    first[first.index("-n") + 1] = "1"
-    second = ["-n", "1", *ranks.command(1, "differs", "--steps", "5", "--learning-rate", "1")]
-    done = subprocess.run([*first, ":", *second], capture_output=True, text=True, timeout=60)
+    done = ranks.two_kinds("differs", ["--steps", "5"], ["--steps", "5", "--learning-rate", "1"])
     assert done.returncode != 0
     assert "rank 1 has not the same settings as rank 0" in done.stderr, done.stderr
 
