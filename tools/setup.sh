@@ -10,6 +10,8 @@ packages=(
   python3-numpy
   # Compiler, linker and sanitizers; LLVM and MLIR with their tools (from Debian's security archive).
   clang-22 lld-22 libclang-rt-22-dev llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools
+  # Training on several ranks: mpirun, and the library, which is loaded at run time.
+  openmpi-bin
   # Libraries.
   libabsl-dev libbenchmark-dev libcli11-dev libgmock-dev libgtest-dev libutf8proc-dev
   libxxhash-dev libzip-dev nlohmann-json3-dev zlib1g-dev

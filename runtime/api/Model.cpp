@@ -7,6 +7,7 @@
 #include "runtime/api/Model.h"
 
 #include "runtime/api/Status.h"
+#include "runtime/distributed/LaunchEnvironment.h"
 #include "runtime/engine/Quantize.h"
 #include "runtime/engine/RandomFill.h"
 #include "runtime/io/Checkpoint.h"
@@ -22,6 +23,10 @@ absl::Status t6_model::load() {
     return absl::OkStatus();
   ExecutorOptions options;
   options.threads = threads;
+  // Variables that make no sense matter where ranks do: in t6_train().
+  if (absl::StatusOr<LaunchEnvironment> environment = readLaunchEnvironment();
+      threads == 0 && environment.ok())
+    options.threads = threadsOfRank(*environment, ThreadPool::availableCpus());
   options.paramMemory = copyWeights ? ParamMemory::Copied : ParamMemory::Mapped;
   absl::StatusOr<std::unique_ptr<Executor>> made =
       Executor::create(artifact, options);

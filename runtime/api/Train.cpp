@@ -7,6 +7,7 @@
 #include "runtime/api/Model.h"
 #include "runtime/api/Status.h"
 #include "runtime/api/Tokenizer.h"
+#include "runtime/distributed/Communicator.h"
 #include "runtime/train/ReferenceConfig.h"
 #include "runtime/train/Trainer.h"
 
@@ -39,22 +40,22 @@ const std::vector<Setting> &settings() {
   return *all;
 }
 
-/// Passes on what the run says.
+/// Passes on what the run says, if this is rank 0.
 class Observer : public TrainObserver {
 public:
-  Observer(t6_model &model, const t6_train_options &options)
-      : model(model), options(options) {}
+  Observer(t6_model &model, const t6_train_options &options, bool speaks)
+      : model(model), options(options), speaks(speaks) {}
 
   void line(const std::string &text) override {
-    if (options.line)
+    if (speaks && options.line)
       options.line(options.user, text.c_str());
   }
   void note(const std::string &text) override {
-    if (options.note)
+    if (speaks && options.note)
       options.note(options.user, text.c_str());
   }
   void progress(const ProgressFacts &facts) override {
-    if (!options.progress)
+    if (!speaks || !options.progress)
       return;
     constexpr size_t kColumns = 79;
     std::string text = progressBar(facts, kColumns);
@@ -73,6 +74,7 @@ public:
 private:
   t6_model &model;
   const t6_train_options &options;
+  bool speaks;
 };
 
 absl::StatusOr<TrainOptions> resolve(const t6_train_options &options,
@@ -108,6 +110,38 @@ absl::StatusOr<TrainOptions> resolve(const t6_train_options &options,
       return status;
   }
   return resolved;
+}
+
+absl::StatusOr<TrainResult>
+train(t6_model &model, const t6_train_options &options, Communicator &ranks) {
+  Observer observer(model, options, ranks.rank() == 0);
+  std::string note;
+  absl::StatusOr<TrainOptions> resolved = resolve(options, note);
+  if (!resolved.ok())
+    return resolved.status();
+  if (!note.empty())
+    observer.note(note);
+  if (absl::Status status = model.ready(); !status.ok())
+    return status;
+  absl::StatusOr<std::unique_ptr<TrainingProgram>> program =
+      TrainingProgram::create(*model.executor);
+  if (!program.ok())
+    return program.status();
+  const Tokenizer *tokenizer =
+      options.tokenizer ? options.tokenizer->tokenizer.get() : nullptr;
+  absl::StatusOr<std::unique_ptr<Trainer>> trainer =
+      Trainer::create(**program, *resolved, tokenizer, observer, ranks);
+  if (!trainer.ok())
+    return trainer.status();
+  return (*trainer)->run();
+}
+
+/// Says which rank has failed.
+absl::Status ofRank(const absl::Status &status, const Communicator &ranks) {
+  if (ranks.size() == 1)
+    return status;
+  return absl::Status(status.code(), absl::StrCat("rank ", ranks.rank(), ": ",
+                                                  status.message()));
 }
 
 } // namespace
@@ -152,24 +186,18 @@ t6_status *t6_train(t6_model *model, const t6_train_options *given,
   absl::StatusOr<t6_train_options> options =
       readOptions(given, t6_train_options_init);
   T6_RETURN_IF_ERROR(options.status());
-  Observer observer(*model, *options);
-  std::string note;
-  absl::StatusOr<TrainOptions> resolved = resolve(*options, note);
-  T6_RETURN_IF_ERROR(resolved.status());
-  if (!note.empty())
-    observer.note(note);
-  T6_RETURN_IF_ERROR(model->ready());
-  absl::StatusOr<std::unique_ptr<TrainingProgram>> program =
-      TrainingProgram::create(*model->executor);
-  T6_RETURN_IF_ERROR(program.status());
-  const Tokenizer *tokenizer =
-      options->tokenizer ? options->tokenizer->tokenizer.get() : nullptr;
-  absl::StatusOr<std::unique_ptr<Trainer>> trainer =
-      Trainer::create(**program, *resolved, tokenizer, observer);
-  T6_RETURN_IF_ERROR(trainer.status());
-  absl::StatusOr<TrainResult> run = (*trainer)->run();
-  T6_RETURN_IF_ERROR(run.status());
+  absl::StatusOr<LaunchEnvironment> environment = readLaunchEnvironment();
+  T6_RETURN_IF_ERROR(environment.status());
+  absl::StatusOr<std::unique_ptr<Communicator>> ranks =
+      openCommunicator(*environment);
+  T6_RETURN_IF_ERROR(ranks.status());
+  absl::StatusOr<TrainResult> run = train(*model, *options, **ranks);
+  if (!run.ok()) {
+    (*ranks)->leave(run.status());
+    T6_RETURN_IF_ERROR(ofRank(run.status(), **ranks));
+  }
   t6_train_result value = {};
+  value.rank = (*ranks)->rank();
   value.steps = run->steps;
   value.training_loss = run->trainingLoss;
   value.validation_loss = run->validationLoss;

@@ -409,11 +409,17 @@ typedef struct t6_train_result {
   double validation_loss; /**< Of the last evaluation; NaN without one. */
   int32_t interrupted;    /**< Not 0: t6_model_cancel() ended it. */
   char out[1024];         /**< The run's folder; cut if longer. */
+  int64_t rank;           /**< Of this process in the run. */
 } t6_train_result;
 
 /** Trains the model from the weights that it has, which are in memory of their
  *  own (copy_weights, or t6_model_initial_weights()), or from a checkpoint of
- *  the run. t6_model_cancel() ends it with a checkpoint. */
+ *  the run. t6_model_cancel() ends it with a checkpoint.
+ *
+ *  Where a launcher has started the process as one rank of several (mpirun of
+ *  Open MPI, srun), every rank calls it with the same options, and they train
+ *  together, each on its share of a step's batches. Rank 0 alone writes files
+ *  and calls the functions of `options`. When one rank fails, all do. */
 t6_status *t6_train(t6_model *model, const t6_train_options *options,
                     t6_train_result *result);
 

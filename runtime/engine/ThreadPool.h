@@ -33,6 +33,9 @@ public:
   ThreadPool(const ThreadPool &) = delete;
   ThreadPool &operator=(const ThreadPool &) = delete;
 
+  /// CPUs that this process may use, at least 1.
+  static int availableCpus();
+
   int threads() const { return static_cast<int>(workers.size()) + 1; }
 
   /// Calls `body(i)` for every i in [0, count) and returns when all are over.

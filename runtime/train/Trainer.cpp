@@ -29,29 +29,44 @@ static double now() {
 // Steps
 //===----------------------------------------------------------------------===//
 
-/// The mean loss over the step's micro-batches, and the last one's. Leaves
-/// `stopped` where the observer interrupts: then there is no step.
+/// The mean loss over the step's micro-batches of all ranks, and this rank's
+/// last. Leaves `stopped` where the observer interrupts a rank that is alone:
+/// then there is no step. Ranks of several all do all of their micro-batches,
+/// whatever happens, for they wait for each other.
 absl::StatusOr<double> Trainer::accumulate(double &last) {
+  bool isAlone = ranks.size() == 1, wasInterrupted = false;
   double sum = 0;
   for (int64_t micro = 0; micro < shape.microBatches; ++micro) {
-    if (observer.interrupted()) {
+    wasInterrupted |= observer.interrupted();
+    if (isAlone && wasInterrupted) {
       stopped = true;
       return sum;
     }
-    absl::Status status =
-        sampler->fill(static_cast<int64_t>(position) + micro,
-                      absl::MakeSpan(inputs), absl::MakeSpan(targets));
+    absl::Status status = ranks.check();
     if (!status.ok())
       return status;
-    absl::StatusOr<float> loss = program.accumulate(inputs, targets);
+    status = sampler->fill(
+        numbering().number(static_cast<int64_t>(position), micro, ranks.rank()),
+        absl::MakeSpan(inputs), absl::MakeSpan(targets));
+    if (!status.ok())
+      return status;
+    absl::StatusOr<float> loss =
+        micro + 1 < shape.microBatches
+            ? program.accumulate(inputs, targets)
+            : program.accumulateAndSum(inputs, targets, ranks);
     if (!loss.ok())
       return loss.status();
     last = *loss;
     sum += last;
-    if (!std::isfinite(last))
+    if (isAlone && !std::isfinite(last))
       return last;
   }
-  return sum / static_cast<double>(shape.microBatches);
+  double all[] = {sum, wasInterrupted ? 1.0 : 0.0};
+  absl::Status status = ranks.sum(absl::MakeSpan(all));
+  if (!status.ok())
+    return status;
+  stopsNext = all[1] > 0;
+  return all[0] / static_cast<double>(numbering().perStep());
 }
 
 absl::Status Trainer::notFinite(int64_t number, double loss) {
@@ -64,7 +79,7 @@ absl::Status Trainer::notFinite(int64_t number, double loss) {
   std::string kept = savedStep < 0
                          ? "no checkpoint was saved before"
                          : absl::StrCat("the checkpoint of step ", savedStep,
-                                        " is in ", folder->path());
+                                        " is in ", options.out);
   return absl::InternalError(absl::StrCat(
       "step ", number, ": the loss is ", loss, ", ", first, "; ", kept,
       ". HINT: a lower --learning-rate, a longer --warmup, or --clip=1"));
@@ -90,7 +105,8 @@ absl::Status Trainer::step(int64_t number) {
                            ? options.weightDecay
                            : 0;
   bool isMean = options.gradientReduction == GradientReduction::Mean;
-  update.gradientScale = isMean ? 1 / micro : 1;
+  update.gradientScale =
+      1 / static_cast<double>(isMean ? numbering().perStep() : ranks.size());
   update.maxNorm = options.clip;
   update.number = number + 1;
   absl::StatusOr<StepNorms> norms = program.apply(update);
@@ -98,7 +114,7 @@ absl::Status Trainer::step(int64_t number) {
     return norms.status();
   if (!std::isfinite(norms->gradient) || !std::isfinite(norms->parameter))
     return notFinite(number, *loss);
-  position += static_cast<uint64_t>(shape.microBatches);
+  position += static_cast<uint64_t>(numbering().perStep());
   tokensTrained += shape.tokens;
   clippedSteps += options.clip > 0 && norms->gradient > options.clip;
   trainingLoss = *loss;
@@ -118,7 +134,8 @@ absl::Status Trainer::step(int64_t number) {
   facts.meanGradientNorm = isMean ? norms->gradient : norms->gradient / micro;
   facts.clippedSteps = clippedSteps;
   report(facts);
-  if (number % options.logInterval != 0 && number + 1 != lastStep())
+  if (!metrics ||
+      (number % options.logInterval != 0 && number + 1 != lastStep()))
     return absl::OkStatus();
   return metrics->append(stepRecord(facts, options.logLastLoss));
 }
@@ -132,8 +149,9 @@ void Trainer::report(StepFacts facts) {
     double flopsPerToken =
         static_cast<double>(program.flops()) /
         static_cast<double>(program.batch() * program.length());
-    double use = modelFlopsUse(flopsPerToken, tokensOfStep(), facts.seconds,
-                               options.peakFlops);
+    double use =
+        modelFlopsUse(flopsPerToken, tokensOfStep(), facts.seconds,
+                      options.peakFlops * static_cast<double>(ranks.size()));
     facts.mfu = use < 0 ? use : mfu.update(facts.iteration - firstStep, use);
     observer.line(stepLine(facts, options.logLastLoss));
   }
@@ -148,7 +166,7 @@ void Trainer::report(StepFacts facts) {
 
 absl::StatusOr<TrainResult> Trainer::run() {
   int64_t number = firstStep;
-  for (; number < lastStep() && !stopped; ++number) {
+  for (; number < lastStep() && !stopped && !stopsNext; ++number) {
     if (options.evalInterval > 0 && number % options.evalInterval == 0 &&
         (number > firstStep || firstStep == 0)) {
       absl::Status status = evaluate(number);
@@ -165,7 +183,8 @@ absl::StatusOr<TrainResult> Trainer::run() {
       return status;
   }
   int64_t done = stopped ? number - 1 : number;
-  if (!stopped && done > firstStep)
+  bool wasInterrupted = stopped || (stopsNext && done < lastStep());
+  if (!wasInterrupted && done > firstStep)
     if (absl::Status status = evaluate(done); !status.ok())
       return status;
   if (done > firstStep)
@@ -176,15 +195,17 @@ absl::StatusOr<TrainResult> Trainer::run() {
   result.steps = done;
   result.trainingLoss = trainingLoss;
   result.validationLoss = validationLoss;
-  result.out = folder->path();
-  result.wasInterrupted = stopped;
-  if (options.plot) {
+  result.out = options.out;
+  result.wasInterrupted = wasInterrupted;
+  if (folder && options.plot) {
     absl::Status status =
         writeLossPlot(folder->path() + "/metrics.jsonl",
                       folder->path() + "/loss.svg", options.out);
     if (!status.ok() && !absl::IsNotFound(status))
       observer.note(absl::StrCat("no plot: ", status.message()));
   }
+  if (absl::Status status = ranks.barrier(); !status.ok())
+    return status;
   return result;
 }
 
@@ -192,15 +213,18 @@ absl::StatusOr<TrainResult> Trainer::run() {
 // Evaluation
 //===----------------------------------------------------------------------===//
 
-/// The mean loss of `evalBatches` batches of a sampler, from number `first` on.
+/// The mean loss of `evalBatches` batches of a sampler, from number `first` on,
+/// each on one of the ranks.
 absl::StatusOr<double> Trainer::lossOf(const BatchSampler &batches,
                                        uint64_t first) {
   double sum = 0;
   int64_t count = std::max<int64_t>(options.evalBatches, 1);
-  for (int64_t i = 0; i < count; ++i) {
-    absl::Status status =
-        batches.fill(static_cast<int64_t>(first) + i, absl::MakeSpan(inputs),
-                     absl::MakeSpan(targets));
+  for (int64_t i = ranks.rank(); i < count; i += ranks.size()) {
+    absl::Status status = ranks.check();
+    if (!status.ok())
+      return status;
+    status = batches.fill(static_cast<int64_t>(first) + i,
+                          absl::MakeSpan(inputs), absl::MakeSpan(targets));
     if (!status.ok())
       return status;
     absl::StatusOr<float> loss = program.evaluate(inputs, targets);
@@ -208,6 +232,8 @@ absl::StatusOr<double> Trainer::lossOf(const BatchSampler &batches,
       return loss.status();
     sum += *loss;
   }
+  if (absl::Status status = ranks.sum(absl::MakeSpan(&sum, 1)); !status.ok())
+    return status;
   return sum / static_cast<double>(count);
 }
 
@@ -216,9 +242,13 @@ absl::StatusOr<double> Trainer::evaluationLoss() {
     return lossOf(*redrawn, static_cast<uint64_t>(evaluations) *
                                 static_cast<uint64_t>(options.evalBatches));
   double sum = 0;
-  for (int64_t batch = 0; batch < evaluationSet->batches(); ++batch) {
-    absl::Status status = evaluationSet->fill(batch, absl::MakeSpan(inputs),
-                                              absl::MakeSpan(targets));
+  for (int64_t batch = ranks.rank(); batch < evaluationSet->batches();
+       batch += ranks.size()) {
+    absl::Status status = ranks.check();
+    if (!status.ok())
+      return status;
+    status = evaluationSet->fill(batch, absl::MakeSpan(inputs),
+                                 absl::MakeSpan(targets));
     if (!status.ok())
       return status;
     absl::StatusOr<float> loss = program.evaluate(inputs, targets);
@@ -226,6 +256,8 @@ absl::StatusOr<double> Trainer::evaluationLoss() {
       return loss.status();
     sum += double(*loss) * static_cast<double>(evaluationSet->rows(batch));
   }
+  if (absl::Status status = ranks.sum(absl::MakeSpan(&sum, 1)); !status.ok())
+    return status;
   return sum / static_cast<double>(evaluationSet->windows());
 }
 
@@ -262,6 +294,8 @@ absl::Status Trainer::evaluate(int64_t number) {
   isBest = !bestLoss || *loss < *bestLoss;
   if (isBest)
     bestLoss = *loss;
+  if (!metrics)
+    return absl::OkStatus();
   return metrics->append(evaluationRecord(facts));
 }
 
@@ -277,6 +311,11 @@ bool Trainer::savesAfterEvaluation(int64_t number) const {
 absl::Status Trainer::save(int64_t step) {
   if (step == savedStep)
     return absl::OkStatus();
+  if (!folder) {
+    savedStep = step;
+    isBest = false;
+    return absl::OkStatus();
+  }
   CheckpointContents contents;
   contents.state.step = step;
   contents.state.tokensTrained = tokensTrained;
@@ -291,7 +330,8 @@ absl::Status Trainer::save(int64_t step) {
                              {"evaluations", evaluations},
                              {"mfu", mfu.value()},
                              {"batch", program.batch()},
-                             {"length", program.length()}};
+                             {"length", program.length()},
+                             {"step_tokens", shape.tokens}};
   contents.config = program.config();
   contents.parameters = program.parameters();
   contents.optimizer = program.optimizer();

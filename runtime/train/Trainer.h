@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A training run from its corpus to its checkpoints, on one rank.
+// A training run from its corpus to its checkpoints, on any number of ranks.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,6 +15,7 @@
 #include "runtime/data/BatchSampler.h"
 #include "runtime/data/Corpus.h"
 #include "runtime/data/EvaluationSet.h"
+#include "runtime/distributed/Communicator.h"
 #include "runtime/train/Metrics.h"
 #include "runtime/train/ProgressBar.h"
 #include "runtime/train/Schedule.h"
@@ -35,7 +36,8 @@ public:
   /// Something that the user should know.
   virtual void note(const std::string &text) = 0;
   virtual void progress(const ProgressFacts &facts) = 0;
-  /// Asked before each micro-batch; true ends the run after a save.
+  /// Asked before each micro-batch; true, on any rank, ends the run after a
+  /// save. One rank alone drops the step it is in; several finish it.
   virtual bool interrupted() = 0;
 };
 
@@ -47,13 +49,17 @@ struct TrainResult {
   bool wasInterrupted = false;
 };
 
+/// Every rank has one, with the same options and corpus. Rank 0 alone writes to
+/// the run's folder and reads a checkpoint, and all begin with what it has.
 class Trainer {
 public:
-  /// `program` and `observer` must outlive the result; `tokenizer`, which may
-  /// be null, need not. Reads the corpus and, to resume, a checkpoint.
+  /// `program`, `observer` and `ranks` must outlive the result; `tokenizer`,
+  /// which may be null, need not. Reads the corpus and, to resume, a
+  /// checkpoint.
   static absl::StatusOr<std::unique_ptr<Trainer>>
   create(TrainingProgram &program, const TrainOptions &options,
-         const Tokenizer *tokenizer, TrainObserver &observer);
+         const Tokenizer *tokenizer, TrainObserver &observer,
+         Communicator &ranks);
 
   /// Trains to the end, or until the observer interrupts. A loss or a
   /// parameter that is not finite ends the run: Internal, which names the step
@@ -62,16 +68,21 @@ public:
 
 private:
   Trainer(TrainingProgram &program, TrainOptions options,
-          TrainObserver &observer)
-      : program(program), options(std::move(options)), observer(observer) {}
+          TrainObserver &observer, Communicator &ranks)
+      : program(program), options(std::move(options)), observer(observer),
+        ranks(ranks) {}
 
   absl::Status prepare(const Tokenizer *tokenizer);
   absl::Status openData(const Tokenizer *tokenizer);
   absl::Status openRun();
   absl::Status resume(const TrainingCheckpoint &checkpoint);
+  absl::Status shareStart();
   void describe();
   int64_t lastStep() const { return options.steps + options.extraStep; }
   double tokensOfStep() const { return double(shape.tokens); }
+  BatchNumbering numbering() const {
+    return {ranks.size(), shape.microBatches};
+  }
 
   absl::Status step(int64_t number);
   absl::StatusOr<double> accumulate(double &last);
@@ -86,17 +97,18 @@ private:
   TrainingProgram &program;
   TrainOptions options;
   TrainObserver &observer;
+  Communicator &ranks;
   StepShape shape = {};
   std::optional<Schedule> schedule;
   std::optional<BatchSampler> sampler, redrawn, trainingSample;
   std::optional<EvaluationSet> evaluationSet;
-  std::unique_ptr<RunFolder> folder;
+  std::unique_ptr<RunFolder> folder; ///< This and the next: of rank 0 alone.
   std::unique_ptr<MetricsFile> metrics;
   std::vector<int32_t> inputs, targets;
 
   // What a checkpoint holds.
   int64_t firstStep = 0; ///< Of this process.
-  uint64_t position = 0; ///< Micro-batches drawn.
+  uint64_t position = 0; ///< Micro-batches drawn by all ranks.
   int64_t tokensTrained = 0, clippedSteps = 0, evaluations = 0;
   std::optional<double> bestLoss;
   MfuAverage mfu;
@@ -105,7 +117,8 @@ private:
   bool isBest = false;
   int64_t savedStep = -1;
   TimeLeft timeLeft;
-  bool stopped = false;
+  bool stopped = false;   ///< In a step, which is not done.
+  bool stopsNext = false; ///< After the step.
 };
 
 } // namespace t6

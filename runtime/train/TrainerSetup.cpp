@@ -23,8 +23,10 @@ namespace t6 {
 
 absl::StatusOr<std::unique_ptr<Trainer>>
 Trainer::create(TrainingProgram &program, const TrainOptions &options,
-                const Tokenizer *tokenizer, TrainObserver &observer) {
-  std::unique_ptr<Trainer> created(new Trainer(program, options, observer));
+                const Tokenizer *tokenizer, TrainObserver &observer,
+                Communicator &ranks) {
+  std::unique_ptr<Trainer> created(
+      new Trainer(program, options, observer, ranks));
   absl::Status status = created->prepare(tokenizer);
   if (!status.ok())
     return status;
@@ -55,8 +57,8 @@ absl::Status Trainer::prepare(const Tokenizer *tokenizer) {
     return absl::UnimplementedError(
         "training computes in f32. HINT: leave out --precision");
   absl::StatusOr<StepShape> divided =
-      stepShape(options, program.batch(), program.length(), /*ranks=*/1,
-                /*launched=*/false);
+      stepShape(options, program.batch(), program.length(), ranks.size(),
+                ranks.launched());
   if (!divided.ok())
     return divided.status();
   shape = *divided;
@@ -82,8 +84,10 @@ absl::Status Trainer::prepare(const Tokenizer *tokenizer) {
   targets.resize(inputs.size());
   validationLoss = std::numeric_limits<double>::quiet_NaN();
   status = openData(tokenizer);
-  if (status.ok())
+  if (status.ok() && ranks.rank() == 0)
     status = openRun();
+  if (status.ok())
+    status = shareStart();
   return status;
 }
 
@@ -231,6 +235,12 @@ absl::Status Trainer::resume(const TrainingCheckpoint &checkpoint) {
       observer.note(absl::StrCat("the checkpoint was trained with a ", name,
                                  " of ", then, ", not ", own,
                                  ": the data goes on at another place"));
+  if (int64_t then = state.counters.value("step_tokens", shape.tokens);
+      then != shape.tokens)
+    observer.note(absl::StrCat("the checkpoint was trained with ", then,
+                               " tokens a step, not ", shape.tokens,
+                               ". HINT: --tokens-per-step keeps them equal on "
+                               "any number of ranks"));
   if (state.seed != static_cast<uint64_t>(options.seed))
     observer.note(absl::StrCat("the checkpoint was trained with the seed ",
                                state.seed, ": the data's order differs"));
@@ -239,12 +249,67 @@ absl::Status Trainer::resume(const TrainingCheckpoint &checkpoint) {
   return absl::OkStatus();
 }
 
+/// Makes the start of all ranks that of rank 0, and refuses ranks that do
+/// something else.
+absl::Status Trainer::shareStart() {
+  if (ranks.size() == 1)
+    return absl::OkStatus();
+  // Paths may differ between machines.
+  absl::StatusOr<nlohmann::json> settings = toJson(options);
+  if (!settings.ok())
+    return settings.status();
+  for (const char *path :
+       {"data", "validation-data", "tokenizer", "out", "run-name", "resume"})
+    settings->erase(path);
+  nlohmann::json task = {
+      {"model", program.config()},       {"batch", program.batch()},
+      {"length", program.length()},      {"corpus", sampler->windowsPerEpoch()},
+      {"gradients", program.sumOrder()}, {"settings", *settings}};
+  nlohmann::json start = {{"task", task},
+                          {"first_step", firstStep},
+                          {"saved_step", savedStep},
+                          {"position", position},
+                          {"tokens_trained", tokensTrained},
+                          {"clipped_steps", clippedSteps},
+                          {"evaluations", evaluations},
+                          {"mfu", mfu.value()},
+                          {"out", options.out}};
+  if (bestLoss)
+    start["best_loss"] = *bestLoss;
+  std::string text = ranks.rank() == 0 ? start.dump() : "";
+  if (absl::Status status = broadcastText(ranks, text); !status.ok())
+    return status;
+  start = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (start.is_discarded())
+    return absl::InternalError("rank 0 has not told how it starts");
+  for (const auto &[name, own] : task.items())
+    if (start["task"][name] != own)
+      return absl::InvalidArgumentError(absl::StrCat(
+          "rank ", ranks.rank(), " has not the same ", name,
+          " as rank 0. HINT: all ranks need the same model, corpus and "
+          "options"));
+  firstStep = start["first_step"];
+  savedStep = start["saved_step"];
+  position = start["position"];
+  tokensTrained = start["tokens_trained"];
+  clippedSteps = start["clipped_steps"];
+  evaluations = start["evaluations"];
+  mfu = MfuAverage(start["mfu"].get<double>());
+  options.out = start["out"];
+  if (start.contains("best_loss"))
+    bestLoss = start["best_loss"].get<double>();
+  return program.broadcast(ranks);
+}
+
 /// What is easily mistaken, once.
 void Trainer::describe() {
+  std::string where =
+      ranks.size() == 1 ? ""
+                        : absl::StrCat(" on each of ", ranks.size(), " ranks");
   observer.line(absl::StrCat(
       shape.tokens, " tokens a step: ", shape.microBatches,
-      " micro-batches of ", program.batch(), " x ", program.length(), "; ",
-      lastStep() - firstStep, " steps; ", sampler->windowsPerEpoch(),
+      " micro-batches of ", program.batch(), " x ", program.length(), where,
+      "; ", lastStep() - firstStep, " steps; ", sampler->windowsPerEpoch(),
       " windows in the corpus; run in ", options.out));
 }
 

@@ -96,6 +96,7 @@ absl::Status TrainingProgram::initialize() {
     bool isGradient = absl::StartsWith(buffer.name, "gradient.");
     (isGradient ? gradients : moments).push_back({buffer.name, view});
   }
+  fillBuckets();
   return absl::OkStatus();
 }
 
@@ -144,6 +145,95 @@ TrainingProgram::evaluate(absl::Span<const int32_t> inputs,
   return lossOf(kLoss, inputs, targets);
 }
 
+/// Messages of a MB cost little more than their bytes, and there are several,
+/// so that most are under way before the last gradient is known.
+static constexpr size_t kBucketElements = size_t{1} << 18;
+/// What the alignment of buffers leaves between two of them, at most.
+static constexpr ptrdiff_t kMaxGap = 64;
+
+void TrainingProgram::fillBuckets() {
+  const Program &program = executor.program();
+  const Entry &entry = program.entries[entryNamed(program, kAccumulate)];
+  std::map<absl::string_view, int> lastUse;
+  for (size_t i = 0; i < entry.dispatches.size(); ++i)
+    for (const Binding &binding : entry.dispatches[i].bindings)
+      lastUse[program.buffers[binding.buffer].name] = static_cast<int>(i);
+  std::vector<const NamedTensor *> ordered;
+  for (const NamedTensor &gradient : gradients)
+    ordered.push_back(&gradient);
+  std::sort(ordered.begin(), ordered.end(), [](auto *left, auto *right) {
+    return left->tensor.data < right->tensor.data;
+  });
+  for (const NamedTensor *gradient : ordered) {
+    auto *data =
+        static_cast<float *>(const_cast<void *>(gradient->tensor.data));
+    size_t elements = static_cast<size_t>(gradient->tensor.elements());
+    int ready = lastUse[gradient->name];
+    Bucket *last = buckets.empty() ? nullptr : &buckets.back();
+    ptrdiff_t gap =
+        last ? (reinterpret_cast<char *>(data) -
+                reinterpret_cast<char *>(last->data + last->elements))
+             : kMaxGap + 1;
+    if (gap > kMaxGap || last->elements + elements > kBucketElements) {
+      buckets.push_back({data, elements, ready, gradient->name});
+      continue;
+    }
+    last->elements = static_cast<size_t>(data - last->data) + elements;
+    last->readyAfter = std::max(last->readyAfter, ready);
+    absl::StrAppend(&last->names, " ", gradient->name);
+  }
+  std::sort(buckets.begin(), buckets.end(),
+            [](const Bucket &left, const Bucket &right) {
+              return std::make_pair(left.readyAfter, left.data) <
+                     std::make_pair(right.readyAfter, right.data);
+            });
+}
+
+std::vector<std::string> TrainingProgram::sumOrder() const {
+  std::vector<std::string> order;
+  for (const Bucket &bucket : buckets)
+    order.push_back(absl::StrCat(bucket.elements, ": ", bucket.names));
+  return order;
+}
+
+absl::StatusOr<float>
+TrainingProgram::accumulateAndSum(absl::Span<const int32_t> inputs,
+                                  absl::Span<const int32_t> targets,
+                                  Communicator &ranks) {
+  if (ranks.size() == 1)
+    return accumulate(inputs, targets);
+  int number = entryNamed(executor.program(), kAccumulate);
+  const Entry &entry = executor.program().entries[number];
+  std::vector<TensorView> ordered;
+  for (const Port &port : entry.inputs)
+    ordered.push_back(
+        integers(port.name == "tokens" ? inputs : targets, rows, columns));
+  absl::Status status = executor.begin(number, ordered);
+  if (!status.ok())
+    return status;
+  size_t next = 0;
+  for (size_t i = 0; i < entry.dispatches.size(); ++i) {
+    executor.runDispatch(number, static_cast<int>(i));
+    for (; next < buckets.size() &&
+           buckets[next].readyAfter == static_cast<int>(i);
+         ++next)
+      if (status = ranks.begin(
+              absl::MakeSpan(buckets[next].data, buckets[next].elements));
+          !status.ok())
+        return status;
+    // MPI works on what was begun only while it is called.
+    if (next > 0)
+      ranks.progress();
+  }
+  if (status = ranks.finish(); !status.ok())
+    return status;
+  for (size_t i = 0; i < entry.outputs.size(); ++i)
+    if (entry.outputs[i].name == "loss")
+      return *static_cast<const float *>(
+          executor.output(number, static_cast<int>(i)).data);
+  return absl::InternalError("the training entry has no output 'loss'");
+}
+
 absl::StatusOr<StepNorms> TrainingProgram::apply(const AdamwStep &step) {
   double number = static_cast<double>(step.number);
   const std::pair<const char *, double> values[] = {
@@ -187,6 +277,18 @@ absl::Status TrainingProgram::restore(const TrainingCheckpoint &checkpoint) {
         return saved.status();
       std::memcpy(const_cast<void *>(own.tensor.data), saved->data,
                   own.tensor.bytes);
+    }
+  return absl::OkStatus();
+}
+
+absl::Status TrainingProgram::broadcast(Communicator &ranks) {
+  for (auto *tensors : {&params, &moments})
+    for (NamedTensor &own : *tensors) {
+      auto *bytes = static_cast<char *>(const_cast<void *>(own.tensor.data));
+      absl::Status status = ranks.broadcast(
+          absl::MakeSpan(bytes, static_cast<size_t>(own.tensor.bytes)));
+      if (!status.ok())
+        return status;
     }
   return absl::OkStatus();
 }

@@ -13,6 +13,7 @@
 #define T6_RUNTIME_TRAIN_TRAININGPROGRAM_H
 
 #include "runtime/checkpoint/TrainingCheckpoint.h"
+#include "runtime/distributed/Communicator.h"
 #include "runtime/engine/Executor.h"
 #include "runtime/io/Safetensors.h"
 
@@ -66,6 +67,13 @@ public:
   /// The mean loss alone.
   absl::StatusOr<float> evaluate(absl::Span<const int32_t> inputs,
                                  absl::Span<const int32_t> targets);
+  /// The same, and makes the accumulated gradients their sums over all ranks,
+  /// each part as soon as the entry has written it for the last time.
+  absl::StatusOr<float> accumulateAndSum(absl::Span<const int32_t> inputs,
+                                         absl::Span<const int32_t> targets,
+                                         Communicator &ranks);
+  /// What is summed in which order, which must be the same on all ranks.
+  std::vector<std::string> sumOrder() const;
   /// Steps all parameters along the gradient, which is zero afterwards.
   absl::StatusOr<StepNorms> apply(const AdamwStep &step);
 
@@ -80,6 +88,8 @@ public:
 
   /// Makes parameters and moments those of a checkpoint of this model.
   absl::Status restore(const TrainingCheckpoint &checkpoint);
+  /// Makes parameters and moments those of rank 0.
+  absl::Status broadcast(Communicator &ranks);
   /// The name of the first parameter or else gradient with an element that is
   /// not finite; empty if all are.
   std::string firstNotFinite() const;
@@ -87,13 +97,23 @@ public:
 private:
   explicit TrainingProgram(Executor &executor) : executor(executor) {}
   absl::Status initialize();
+  void fillBuckets();
   absl::StatusOr<float> lossOf(const char *entry,
                                absl::Span<const int32_t> inputs,
                                absl::Span<const int32_t> targets);
 
+  /// Gradients side by side in memory, which are summed together.
+  struct Bucket {
+    float *data = nullptr;
+    size_t elements = 0; ///< Those of the padding between gradients included.
+    int readyAfter = 0;  ///< The last dispatch of the entry that uses one.
+    std::string names;
+  };
+
   Executor &executor;
   int64_t rows = 0, columns = 0, flopCount = 0;
   std::vector<NamedTensor> params, moments, gradients;
+  std::vector<Bucket> buckets; ///< In the order in which they are ready.
   std::map<std::string, std::string> tied;
 };
 

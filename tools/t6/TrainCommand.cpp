@@ -144,6 +144,8 @@ int TrainCommand::run() {
   progress.clear();
   if (status)
     return fail(status);
+  if (result.rank != 0)
+    return result.interrupted ? kInterrupted : kFine;
   printLine(format("%lld steps, training loss %.4f, validation loss %.4f; "
                    "weights in %s/latest/model.safetensors",
                    static_cast<long long>(result.steps), result.training_loss,
