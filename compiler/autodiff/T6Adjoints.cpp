@@ -147,10 +147,9 @@ struct SplitAdjoint
     bool isWhole = llvm::all_of(split.getResults(), [&](Value part) {
       return bool(adjoint.cotangentOf(part));
     });
-    Value whole = isWhole
-                      ? Value(tensor::EmptyOp::create(b, loc, type.getShape(),
-                                                      type.getElementType()))
-                      : adjoint.zeros(loc, type);
+    Value whole = isWhole ? Value(tensor::EmptyOp::create(
+                                b, loc, type.getShape(), type.getElementType()))
+                          : adjoint.zeros(loc, type);
     for (Value part : split.getResults()) {
       int64_t size = cast<RankedTensorType>(part.getType()).getDimSize(axis);
 
