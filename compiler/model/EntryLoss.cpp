@@ -87,12 +87,16 @@ Value EntryBuilder::buildLossByBlocks(OpBuilder &builder, Value x,
                                  ValueRange{x, chosen}, APFloat(1.0));
   Value losses = arith::SubFOp::create(builder, loc, logSumExp, logit);
   Value weights = t6::TargetWeightsOp::create(builder, loc, targets);
-  Value one = arith::ConstantOp::create(
+  // Rows first: a contraction has a result of one dimension at least.
+  Value rowLosses = EinsumOp::create(builder, loc, "bn,bn->b",
+                                     ValueRange{losses, weights}, APFloat(1.0));
+  Value ones = arith::ConstantOp::create(
       builder, loc,
-      DenseElementsAttr::get(RankedTensorType::get({1}, builder.getF32Type()),
-                             builder.getF32FloatAttr(1.0)));
-  return EinsumOp::create(builder, loc, "bn,bn,k->k",
-                          ValueRange{losses, weights, one}, APFloat(1.0));
+      DenseElementsAttr::get(
+          RankedTensorType::get({batch, 1}, builder.getF32Type()),
+          builder.getF32FloatAttr(1.0)));
+  return EinsumOp::create(builder, loc, "b,bk->k", ValueRange{rowLosses, ones},
+                          APFloat(1.0));
 }
 
 } // namespace tpa

@@ -30,6 +30,7 @@ class Ranks:
         self.tpa_opt, self.t6, self.folder = tpa_opt, os.path.abspath(t6), pathlib.Path(folder)
         (self.folder / "model.mlir").write_text(MODEL)
         self.artifact = self.folder / "model.t6x"
+        self.started = []
         subprocess.run([tpa_opt, self.folder / "model.mlir", *FLAGS, "-o", self.artifact], check=True)
         # Words in an order that has something to learn and does not repeat.
         words = [f"word{i * i % 97}" for i in range(3000)]
@@ -68,10 +69,18 @@ class Ranks:
                     losses[kind, record["iter"]] = record[kind]
         return losses
 
+    def stop(self):
+        """What a failed test leaves behind; mpirun ends its ranks."""
+        for running in self.started:
+            if running.poll() is None:
+                running.terminate()
+                running.communicate()
+
     def start(self, out, *flags, launcher=()):
         """Two ranks that train for long; returns them and the process of each rank, when there is a checkpoint."""
         running = subprocess.Popen(self.command(2, out, "--steps", "1000000", *flags, launcher=launcher),
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.started.append(running)
         end = time.monotonic() + 60
         while not (self.folder / out / "latest").exists():
             assert running.poll() is None, running.stderr.read()
@@ -205,12 +214,16 @@ def main():
     os.environ["TMPDIR"] = "/tmp"
     with tempfile.TemporaryDirectory() as folder:
         ranks = Ranks(*sys.argv[1:3], folder)
-        for test, *arguments in [(same_losses,), (sum_reduction,), (resume,), (killed, 1, ()), (killed, 0, ()),
-                                 (killed, 1, ("--enable-recovery",)), (killed, 0, ("--enable-recovery",)),
-                                 (interrupted,), (not_finite,), (refused,), (without_mpi,)]:
-            before = time.monotonic()
-            test(ranks, *arguments)
-            print(f"{test.__name__}{arguments}: {time.monotonic() - before:.1f} s", flush=True)
+        tests = [(same_losses,), (sum_reduction,), (resume,), (killed, 1, ()), (killed, 0, ()),
+                 (killed, 1, ("--enable-recovery",)), (killed, 0, ("--enable-recovery",)), (interrupted,),
+                 (not_finite,), (refused,), (without_mpi,)]
+        try:
+            for test, *arguments in tests:
+                before = time.monotonic()
+                test(ranks, *arguments)
+                print(f"{test.__name__}{arguments}: {time.monotonic() - before:.1f} s", flush=True)
+        finally:
+            ranks.stop()
 
 
 if __name__ == "__main__":

@@ -62,12 +62,12 @@ exec.buffer output @train.loss : tensor<1xf32>
 // CHECK: %[[H1:.*]]:2 = func.call @step.forward.1.block(%[[X]], %[[W1]])
 // CHECK: %[[H2:.*]]:2 = func.call @step.forward.block(%[[H1]]#0, %[[W2]])
 // CHECK: exec.store %{{.*}}, @train.loss
-// CHECK: %[[G1:.*]] = exec.load @gradient.first
 // CHECK: %[[G2:.*]] = exec.load @gradient.second
 // CHECK: %[[D2:.*]]:2 = func.call @step.backward.block(%[[H1]]#0, %[[W2]], %[[H2]]#1, %{{.*}}, %[[G2]])
+// CHECK: exec.store %[[D2]]#1, @gradient.second
+// CHECK: %[[G1:.*]] = exec.load @gradient.first
 // CHECK: %[[D1:.*]] = func.call @step.backward.1.block(%[[X]], %[[H1]]#1, %[[D2]]#0, %[[G1]])
 // CHECK: exec.store %[[D1]], @gradient.first
-// CHECK: exec.store %[[D2]]#1, @gradient.second
 exec.entry @train scalars [] maxima [] {
   %x = exec.load @train.x : tensor<1x4x8xf32>
   %w1 = exec.load @first : tensor<8x8xf32>

@@ -4,8 +4,10 @@
 // CHECK-LABEL: @embedding
 // CHECK-SAME: %[[TOKENS:.*]]: tensor<2x?xi32>, %[[TABLE:.*]]: tensor<50x24xbf16>
 // CHECK: linalg.generic {{.*}} ins(%[[TOKENS]] :{{.*}}) outs(%{{.*}} : tensor<2x?x24xf32>)
+// A target that is not counted, -1, reads the first.
 // CHECK: ^bb0(%[[T:.*]]: i32,
-// CHECK: %[[ROW:.*]] = arith.index_cast %[[T]]
+// CHECK: %[[SAFE:.*]] = arith.maxsi %[[T]], %{{.*}}
+// CHECK: %[[ROW:.*]] = arith.index_cast %[[SAFE]]
 // CHECK: %[[FEATURE:.*]] = linalg.index 2
 // CHECK: %[[E:.*]] = tensor.extract %[[TABLE]][%[[ROW]], %[[FEATURE]]]
 // CHECK: arith.extf %[[E]]
