@@ -54,7 +54,7 @@ TEST(BadInputTest, Usage) {
   } cases[] = {
       {{}, "HINT: t6 --help"},
       {{"generat"}, "there is no subcommand 'generat'. HINT: t6 --help"},
-      {{"train"}, "there is no subcommand 'train'"},
+      {{"teach"}, "there is no subcommand 'teach'"},
       {{"generate"}, "artifact is required. HINT: t6 generate --help"},
       {{"generate", "m.t6x"}, "with --prompt or with --tokens"},
       {{"generate", "m.t6x", "--tokens", "1", "--prompt", "a"}, "either"},
