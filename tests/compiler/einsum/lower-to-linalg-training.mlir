@@ -44,7 +44,8 @@ func.func @add_shared(%g: tensor<6x8xf32>, %x: tensor<5x8xf32>, %d: tensor<5x6xf
 // CHECK: scf.for %[[B:.*]] = {{.*}} iter_args(%[[OUTER:.*]] = %[[G]])
 // CHECK: scf.for %[[N:.*]] = {{.*}} iter_args(%[[INNER:.*]] = %[[OUTER]])
 // CHECK: %[[ID:.*]] = tensor.extract %[[T]][%[[B]], %[[N]]]
-// CHECK: %[[ROW:.*]] = arith.index_cast %[[ID]]
+// CHECK: %[[SAFE:.*]] = arith.maxsi %[[ID]], %{{.*}}
+// CHECK: %[[ROW:.*]] = arith.index_cast %[[SAFE]]
 // CHECK: tensor.insert_slice %{{.*}} into %[[INNER]][%[[ROW]], 0] [1, 8] [1, 1]
 func.func @embedding_gradient(%g: tensor<9x8xf32>, %t: tensor<2x3xi32>, %x: tensor<2x3x8xf32>) -> tensor<9x8xf32> {
   %h = t6.embedding_gradient %g, %t, %x : tensor<9x8xf32>, tensor<2x3xi32>, tensor<2x3x8xf32>

@@ -164,3 +164,17 @@ exec.entry @huge scalars ["n"] maxima [1000000000000] {
   %e = tensor.empty(%n, %n) : tensor<?x?xf32>
   %a = exec.dispatch @a scalars(%n) writes(%e : tensor<?x?xf32>) -> tensor<?x?xf32>
 }
+
+// -----
+
+exec.buffer state @s : tensor<8x4xf32>
+exec.entry @overlapping_rows scalars [] maxima [] {
+  %a = exec.load @s from 0 : tensor<2x4xf32>
+  // expected-note@+1 {{the load of the old value}}
+  %b = exec.load @s from 1 : tensor<2x4xf32>
+  // expected-error@+1 {{writes to @s, whose old value is still needed}}
+  %a2 = exec.dispatch @add writes(%a : tensor<2x4xf32>) -> tensor<2x4xf32>
+  %b2 = exec.dispatch @add writes(%b : tensor<2x4xf32>) -> tensor<2x4xf32>
+  exec.store %a2, @s from 0 : tensor<2x4xf32>
+  exec.store %b2, @s from 1 : tensor<2x4xf32>
+}

@@ -113,3 +113,24 @@ exec.entry @e scalars [] maxima [] {
 func.func private @kernel(%x: tensor<3xf32>) -> tensor<3xf32> attributes {exec.kernel} {
   return %x : tensor<3xf32>
 }
+
+// -----
+
+// Rows of a buffer are a place in it; some do not meet others.
+// CHECK-LABEL: exec.entry @rows
+// CHECK: %[[A:.*]] = exec.view @s at 0 : memref<2x4xf32>
+// CHECK: exec.dispatch @add writes(%[[A]] :
+// CHECK: %[[B:.*]] = exec.view @s at 96 : memref<2x4xf32>
+// CHECK: exec.dispatch @add writes(%[[B]] :
+exec.buffer state @s : tensor<8x4xf32>
+func.func private @add(%x: tensor<2x4xf32>) -> tensor<2x4xf32> attributes {exec.kernel} {
+  return %x : tensor<2x4xf32>
+}
+exec.entry @rows scalars [] maxima [] {
+  %a = exec.load @s : tensor<2x4xf32>
+  %b = exec.load @s from 6 : tensor<2x4xf32>
+  %a2 = exec.dispatch @add writes(%a : tensor<2x4xf32>) -> tensor<2x4xf32>
+  %b2 = exec.dispatch @add writes(%b : tensor<2x4xf32>) -> tensor<2x4xf32>
+  exec.store %a2, @s from 0 : tensor<2x4xf32>
+  exec.store %b2, @s from 6 : tensor<2x4xf32>
+}

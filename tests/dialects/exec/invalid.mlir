@@ -122,6 +122,30 @@ func.func @load_c1() {
 
 // -----
 
+func.func @load_c2_first() {
+  // expected-error @below {{'exec.load' op first must not be negative, but is -1}}
+  %t = exec.load @b from -1 : tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @load_c2_sizes(%n: index) {
+  // expected-error @below {{'exec.load' op is of some rows, which must have static sizes}}
+  %t = exec.load @b[%n] from 4 : tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @store_c1(%t: tensor<4x2xf32>) {
+  // expected-error @below {{'exec.store' op first must not be negative, but is -4}}
+  exec.store %t, @b from -4 : tensor<4x2xf32>
+  return
+}
+
+// -----
+
 func.func @view_c1(%n: index) {
   // expected-error @below {{'exec.view' op has 1 sizes for the 0 dynamic dimensions of 'memref<2xf32>'}}
   %t = exec.view @b at 0[%n] : memref<2xf32>

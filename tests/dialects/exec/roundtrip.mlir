@@ -35,6 +35,10 @@ exec.entry @tensors scalars ["n", "m"] maxima [1, 1024] {
   %t = exec.load @decode.tokens[%n] : tensor<1x?xi32>
   // CHECK: exec.load @w : tensor<64x64xf32>
   %w = exec.load @w : tensor<64x64xf32>
+  // CHECK: %[[ROWS:.*]] = exec.load @w from 32 : tensor<16x64xf32>
+  %rows = exec.load @w from 32 : tensor<16x64xf32>
+  // CHECK: exec.store %[[ROWS]], @w from 32 : tensor<16x64xf32>
+  exec.store %rows, @w from 32 : tensor<16x64xf32>
   %x = tensor.empty(%n) : tensor<1x?x64xf32>
   // CHECK: exec.dispatch @linear scalars(%[[N]]) reads(%{{.*}}, %{{.*}} : tensor<1x?xi32>, tensor<64x64xf32>) writes(%{{.*}} : tensor<1x?x64xf32>)
   // CHECK-SAME: {cost = #exec.cost<read = ()[s0] -> (s0 * 256), write = ()[s0] -> (s0 * 256), flops = ()[s0] -> (s0 * 8192)>, label = "attn/linear"}

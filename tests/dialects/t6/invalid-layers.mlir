@@ -279,3 +279,11 @@ func.func @global_norm_c1(%x: tensor<f32>) {
   %n = t6.global_norm %x : tensor<f32>
   return
 }
+
+// -----
+
+func.func @target_weights_c1(%t: tensor<3xi32>) {
+  // expected-error @below {{targets must have rank 2, but is 'tensor<3xi32>'}}
+  %w = t6.target_weights %t : tensor<3xi32>
+  return
+}

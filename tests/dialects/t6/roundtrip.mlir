@@ -131,6 +131,8 @@ func.func @gradients(%g: tensor<256x64xf32>, %tokens: tensor<1x?xi32>, %x: tenso
   %e = t6.embedding_gradient %a, %tokens, %x : tensor<256x64xf32>, tensor<1x?xi32>, tensor<1x?x64xf32>
   // CHECK: t6.cross_entropy_gradient %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : tensor<1x?x256xf32>, tensor<1x?xi32>, tensor<1x?xf32>
   %d = t6.cross_entropy_gradient %s, %logits, %tokens, %lse : tensor<1x?x256xf32>, tensor<1x?xi32>, tensor<1x?xf32>
+  // CHECK: t6.target_weights %{{.*}} : tensor<1x?xi32>
+  %w = t6.target_weights %tokens : tensor<1x?xi32>
   return %e, %d : tensor<256x64xf32>, tensor<1x?x256xf32>
 }
 
