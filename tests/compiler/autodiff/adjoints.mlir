@@ -209,11 +209,11 @@ exec.entry @swiglu scalars [] maxima [] {
 // CHECK-LABEL: exec.entry @tied
 // CHECK: %[[X:.*]] = t6.embedding %[[TOKENS:.*]], %[[E:.*]] :
 // CHECK: %[[LOSS:.*]], %{{.*}}, %[[LSE:.*]] = t6.cross_entropy %[[LOGITS:.*]], %[[TARGETS:.*]] :
-// CHECK: %[[G0:.*]] = exec.load @gradient.e
 // CHECK: %[[ONE:.*]] = arith.constant dense<1.000000e+00>
 // CHECK: %[[DL:.*]] = t6.cross_entropy_gradient %[[ONE]], %[[LOGITS]], %[[TARGETS]], %[[LSE]]
 // CHECK: %[[DX:.*]] = tpa.einsum "bnv,vc->bnc"(%[[DL]], %[[E]])
 // CHECK: %[[DE:.*]] = tpa.einsum "bnv,bnc->vc"(%[[DL]], %[[X]])
+// CHECK: %[[G0:.*]] = exec.load @gradient.e
 // CHECK: %[[G1:.*]] = t6.add_gradient %[[G0]], %[[DE]]
 // CHECK: %[[G2:.*]] = t6.embedding_gradient %[[G1]], %[[TOKENS]], %[[DX]]
 // CHECK: exec.store %[[G2]], @gradient.e
