@@ -405,7 +405,7 @@ void t6_train_options_init(t6_train_options *options);
 typedef struct t6_train_result {
   size_t struct_size;
   int64_t steps;          /**< Updates done, earlier processes' included. */
-  double training_loss;   /**< Of the last step. */
+  double training_loss;   /**< Of the last step; NaN if none was done. */
   double validation_loss; /**< Of the last evaluation; NaN without one. */
   int32_t interrupted;    /**< Not 0: t6_model_cancel() ended it. */
   char out[1024];         /**< The run's folder; cut if longer. */

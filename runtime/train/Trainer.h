@@ -43,7 +43,7 @@ public:
 
 struct TrainResult {
   int64_t steps = 0; ///< Updates done, those of earlier processes included.
-  double trainingLoss = 0;   ///< Of the last step.
+  double trainingLoss = 0;   ///< Of the last step; NaN if none was done.
   double validationLoss = 0; ///< Of the last evaluation; NaN without one.
   std::string out;           ///< The run's folder.
   bool wasInterrupted = false;

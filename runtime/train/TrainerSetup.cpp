@@ -82,7 +82,7 @@ absl::Status Trainer::prepare(const Tokenizer *tokenizer) {
 
   inputs.resize(program.batch() * program.length());
   targets.resize(inputs.size());
-  validationLoss = std::numeric_limits<double>::quiet_NaN();
+  trainingLoss = validationLoss = std::numeric_limits<double>::quiet_NaN();
   status = openData(tokenizer);
   if (status.ok() && ranks.rank() == 0)
     status = openRun();

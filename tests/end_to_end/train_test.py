@@ -139,6 +139,10 @@ class TrainTest(unittest.TestCase):
     def test_refuses_an_old_run(self):
         self.assertIn("--resume=auto", self.fails(self.whole, code=2))
 
+    def test_says_that_a_run_is_done(self):
+        _, stderr = self.train(self.whole, "--resume=auto")
+        self.assertIn(f"has done its {STEPS} steps: nothing was trained", stderr)
+
     def test_refuses_another_model(self):
         other = self.path("other.mlir")
         text = pathlib.Path(MODEL).read_text()

@@ -9,6 +9,7 @@
 #include "tools/t6/ModelArguments.h"
 
 #include <atomic>
+#include <cmath>
 #include <csignal>
 #include <deque>
 
@@ -146,6 +147,13 @@ int TrainCommand::run() {
     return fail(status);
   if (result.rank != 0)
     return result.interrupted ? kInterrupted : kFine;
+  if (std::isnan(result.training_loss) && !result.interrupted) {
+    printNote(
+        format("the run in %s has done its %lld steps: nothing was trained. "
+               "HINT: ask for more --steps",
+               result.out, static_cast<long long>(result.steps)));
+    return kFine;
+  }
   printLine(format("%lld steps, training loss %.4f, validation loss %.4f; "
                    "weights in %s/latest/model.safetensors",
                    static_cast<long long>(result.steps), result.training_loss,
