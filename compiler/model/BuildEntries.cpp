@@ -81,6 +81,7 @@ struct BuildEntries : tpa::impl::BuildEntriesBase<BuildEntries> {
              << linearState << ": it is auto, on or off";
     options.linearState = *choice;
     options.cacheTokens = cacheTokens;
+    options.lossByBlocks = train;
     options.vocabularyBlock = vocabularyBlock;
     if (options.vocabularyBlock <= 0)
       return model.emitOpError("cannot be compiled for blocks of ")

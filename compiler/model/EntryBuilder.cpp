@@ -87,7 +87,8 @@ LogicalResult EntryBuilder::build(StringRef name) {
   if (failed(buildBlock(name)))
     return failure();
   bool isLoss = !hasCache(name), isPrefill = name == "prefill",
-       isVerify = name == "verify", isTraining = trains(name);
+       isVerify = name == "verify", isTraining = trains(name),
+       byBlocks = isTraining || (isLoss && options.lossByBlocks);
   int64_t vocab = model.getVocab();
   int64_t tokens = tokensOf(name);
   int64_t mostTokens = isLoss ? options.maxLength : options.prefillChunk;
@@ -123,10 +124,10 @@ LogicalResult EntryBuilder::build(StringRef name) {
           pageCount());
   if (isLoss) {
     output("loss", {1});
-    if (!isTraining) {
+    if (!isTraining)
       output("token_loss", {batch, tokens});
+    if (!byBlocks)
       output("logits", {batch, tokens, vocab});
-    }
   } else if (isVerify) {
     output("logits", {batch, tokens, vocab});
   } else {
@@ -172,11 +173,8 @@ LogicalResult EntryBuilder::build(StringRef name) {
   if (isPrefill)
     x = t6::SelectTokenOp::create(builder, loc, x, last);
   x = buildHead(builder, x);
-  if (isTraining) {
-    exec::StoreOp::create(
-        builder, loc,
-        buildLossByBlocks(builder, x, load(builder, name + ".targets", n)),
-        (name + ".loss").str());
+  if (byBlocks) {
+    buildLossByBlocks(builder, name, n, x);
     return success();
   }
   Value head = model.getTied() ? table : loadMatrix(builder, names.head);

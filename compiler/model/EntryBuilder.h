@@ -32,8 +32,9 @@ struct EntryOptions {
   bool quantize = false;    ///< matrices of contractions as 8-bit integers
   int64_t pageTokens = 0;   ///< tokens of a page; 0: a row is one piece
   LinearStateChoice linearState = LinearStateChoice::Auto;
-  int64_t cacheTokens = 0; ///< tokens of all pages; 0: rows at their longest
-  int64_t vocabularyBlock = 0; ///< most tokens with logits in a training step
+  int64_t cacheTokens = 0;   ///< tokens of all pages; 0: rows at their longest
+  bool lossByBlocks = false; ///< the entry `loss` never has all logits
+  int64_t vocabularyBlock = 0; ///< most tokens with logits at once, by blocks
 };
 
 /// Names of the parameters around attention, and whether norms have weights.
@@ -174,13 +175,14 @@ private:
   mlir::Value buildLayers(mlir::OpBuilder &builder, exec::EntryOp entry,
                           mlir::Value x, mlir::ValueRange places);
   mlir::Value buildHead(mlir::OpBuilder &builder, mlir::Value x);
-  /// The mean loss of a training step from the last hidden state, by blocks of
-  /// the vocabulary: the logits of a batch are never there at once.
-  mlir::Value buildLossByBlocks(mlir::OpBuilder &builder, mlir::Value x,
-                                mlir::Value targets);
-  /// A function from a hidden state and rows of the head to the log-sum-exp of
-  /// their logits.
-  mlir::func::FuncOp vocabularyBlock(mlir::RankedTensorType x, int64_t rows);
+  /// Stores the loss of `entry`, from the last hidden state by blocks of the
+  /// vocabulary: the logits of a batch are never there at once.
+  void buildLossByBlocks(mlir::OpBuilder &builder, llvm::StringRef entry,
+                         mlir::ValueRange n, mlir::Value x);
+  /// A function from `n`, where it varies, a hidden state and rows of the head
+  /// to the log-sum-exp of their logits.
+  mlir::func::FuncOp vocabularyBlock(llvm::StringRef entry, mlir::ValueRange n,
+                                     mlir::RankedTensorType x, int64_t rows);
 
   t6::ModelOp model;
   EntryOptions options;

@@ -94,7 +94,8 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
                "accumulate_gradients and apply_adamw; empty is all that are asked "
                "for: verify for a number of tokens, the last two with train">,
     Option<"train", "train", "bool", "false",
-           "Also derive the entries of a training step">,
+           "Also derive the entries of a training step; loss then has no "
+           "output of logits">,
     Option<"vocabularyBlock", "vocabulary-block", "int64_t", "8192",
            "Most tokens of the vocabulary whose logits a training step has at "
            "once">];

@@ -104,6 +104,36 @@ static Json portsJson(const Program &program, const std::vector<Port> &ports) {
   return list;
 }
 
+/// Bytes of all that `entries` use: parameters, state, constants, ports and
+/// arenas, each once.
+static int64_t memoryOf(const Program &program,
+                        const std::vector<const Entry *> &entries) {
+  std::vector<bool> used(program.buffers.size());
+  for (const Entry *entry : entries) {
+    for (const std::vector<Port> *ports : {&entry->inputs, &entry->outputs})
+      for (const Port &port : *ports)
+        used[port.buffer] = true;
+    for (const Dispatch &dispatch : entry->dispatches)
+      for (const Binding &binding : dispatch.bindings)
+        used[binding.buffer] = true;
+  }
+  int64_t bytes = 0;
+  for (size_t i = 0; i < used.size(); ++i)
+    if (used[i])
+      bytes = Total::add(bytes, program.buffers[i].maxBytes);
+  return bytes;
+}
+
+/// What stays in memory from step to step of training: all that the entries of
+/// a step use.
+static int64_t trainingBytes(const Program &program) {
+  std::vector<const Entry *> step;
+  for (const Entry &entry : program.entries)
+    if (entry.name == "accumulate_gradients" || entry.name == "apply_adamw")
+      step.push_back(&entry);
+  return memoryOf(program, step);
+}
+
 static Json entryJson(const Program &program, const Entry &entry,
                       const t6_info_options &options) {
   std::vector<int64_t> scalars = maxScalars(entry);
@@ -118,6 +148,7 @@ static Json entryJson(const Program &program, const Entry &entry,
   json["inputs"] = portsJson(program, entry.inputs);
   json["outputs"] = portsJson(program, entry.outputs);
   json["scalars"] = sizes;
+  json["memory_bytes"] = memoryOf(program, {&entry});
   json["dispatch_count"] = entry.dispatches.size();
   Total total;
   Json dispatches = Json::array();
@@ -220,6 +251,7 @@ static Json infoJson(const Artifact &artifact, const t6_info_options &options) {
     json["files"].push_back(std::move(item));
   }
   json["has_reference"] = artifact.hasReference();
+  json["training_bytes"] = trainingBytes(program);
   json["buffers"] = buffersJson(program);
   json["parameters"] = parametersJson(program);
   json["kernel_count"] = program.kernels.size();

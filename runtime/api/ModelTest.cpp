@@ -168,6 +168,12 @@ TEST(ModelTest, Info) {
   EXPECT_EQ(prefill["scalars"]["m"]["max"], kToyLength);
   EXPECT_EQ(prefill["inputs"][2]["shape"], nlohmann::json({2, "n"}));
   EXPECT_EQ(prefill["bytes_read"], 2 * 4096);
+  // Tokens, positions, logits, the cache and the scale, as the entry has them.
+  const auto &decode = json["entries"][1];
+  EXPECT_EQ(decode["memory_bytes"],
+            4 * (kToyBatch + kToyBatch + kToyBatch * kToyVocab +
+                 kToyBatch * kToyLength + 1));
+  EXPECT_EQ(json["training_bytes"], 0);
   EXPECT_EQ(prefill["dispatches"][1]["label"], "block.0/toy_prefill");
   EXPECT_EQ(prefill["dispatches"][1]["flops"], 1000);
   options.length = -1;

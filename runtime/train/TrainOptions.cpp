@@ -459,10 +459,6 @@ absl::Status checkTrainOptions(const TrainOptions &options) {
     return absl::InvalidArgumentError(
         "eval-shares-stream draws batches anew, and eval-fixed-set does not; "
         "HINT: switch one of them off");
-  if (options.keepBest && options.evalInterval == 0)
-    return absl::InvalidArgumentError(
-        "keep-best needs evaluations, and eval-interval is 0; HINT: set "
-        "keep-best to false");
   if (options.resume.empty())
     return absl::InvalidArgumentError(
         "the option resume is empty; HINT: never, auto, or the folder of a "

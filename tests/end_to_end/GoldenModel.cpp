@@ -143,8 +143,10 @@ GoldenModel::Loss GoldenModel::loss(int64_t length,
       run("loss", {{"tokens", integers(tokens, {batch(), length})},
                    {"targets", integers(targets, {batch(), length})}});
   Loss result;
-  if (outputs.size() == 3) {
-    result.logits = valuesOf<float>(outputs["logits"]);
+  // Artifacts that train give no logits.
+  if (auto logits = outputs.find("logits"); logits != outputs.end())
+    result.logits = valuesOf<float>(logits->second);
+  if (outputs.count("loss") && outputs.count("token_loss")) {
     result.tokenLoss = valuesOf<float>(outputs["token_loss"]);
     result.mean = valuesOf<float>(outputs["loss"])[0];
   }

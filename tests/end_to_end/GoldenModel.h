@@ -65,7 +65,7 @@ public:
 
   /// Runs the entry `loss` on the first `length` tokens.
   struct Loss {
-    std::vector<float> logits;    ///< [B, length, V]
+    std::vector<float> logits;    ///< [B, length, V]; of one that trains none
     std::vector<float> tokenLoss; ///< [B, length]
     float mean = 0;
   };

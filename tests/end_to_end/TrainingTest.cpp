@@ -111,6 +111,34 @@ TEST_P(TrainingTest, GradientsAgree) {
         << name;
 }
 
+/// By blocks of the vocabulary, where GoldenTest has all logits at once.
+TEST_P(TrainingTest, LossAgrees) {
+  int64_t length = model->maxLength();
+  GoldenModel::Loss all = model->loss(length);
+  EXPECT_TRUE(all.logits.empty());
+  EXPECT_NEAR(all.mean, model->reference().loss, 1e-5);
+  ASSERT_EQ(int64_t(all.tokenLoss.size()), model->batch() * length);
+  std::vector<int32_t> targets;
+  double sum = 0;
+  int64_t kept = 0;
+  for (size_t i = 0; i < all.tokenLoss.size(); ++i) {
+    bool keeps = i % 3 == 1;
+    targets.push_back(
+        keeps ? model->token(int64_t(i) / length, int64_t(i) % length + 1)
+              : -1);
+    kept += keeps;
+    sum += keeps ? all.tokenLoss[i] : 0;
+  }
+  GoldenModel::Loss some = model->loss(length, targets);
+  EXPECT_NEAR(some.mean, sum / kept, 1e-5 * sum / kept);
+  ASSERT_EQ(some.tokenLoss.size(), targets.size());
+  for (size_t i = 0; i < targets.size(); ++i)
+    EXPECT_EQ(some.tokenLoss[i], targets[i] < 0 ? 0 : all.tokenLoss[i]) << i;
+  GoldenModel::Loss shorter = model->loss(length - 3);
+  for (int64_t i = 0; i < length - 3; ++i)
+    EXPECT_NEAR(shorter.tokenLoss[i], all.tokenLoss[i], 1e-4) << i;
+}
+
 TEST_P(TrainingTest, GradientsAddUp) {
   model->accumulate();
   std::string name = recordedNames("grad.").front();

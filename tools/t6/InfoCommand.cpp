@@ -109,6 +109,10 @@ void InfoCommand::printModel(const Json &info) const {
       {"reference", info["has_reference"].get<bool>()
                         ? "yes: t6 check can be run"
                         : "none"}};
+  if (int64_t bytes = number(info["training_bytes"]))
+    rows.push_back({"training", bytesText(bytes) +
+                                    " for a step: weights, "
+                                    "gradients, moments and arenas"});
   writeOut(table(rows, true));
   std::vector<std::vector<std::string>> buffers = {{"buffers", "", ""}};
   for (const auto &[kind, what] : info["buffers"].items())
@@ -132,6 +136,8 @@ void InfoCommand::printEntry(const Json &entry) const {
       {"  inputs", portsText(entry["inputs"])},
       {"  outputs", portsText(entry["outputs"])},
       {"  sizes", sizes.empty() ? "fixed" : sizes},
+      {"  memory", bytesText(entry["memory_bytes"].get<int64_t>()) +
+                       " with weights and state, at the largest sizes"},
       {"  cost", text(entry["dispatch_count"]) + " dispatches, " + cost[0] +
                      " read, " + cost[1] + " written, " + cost[2] + " FLOP, " +
                      cost[3] + " FLOP/byte"}};

@@ -154,10 +154,13 @@ int TrainCommand::run() {
                result.out, static_cast<long long>(result.steps)));
     return kFine;
   }
-  printLine(format("%lld steps, training loss %.4f, validation loss %.4f; "
-                   "weights in %s/latest/model.safetensors",
+  std::string validation;
+  if (!std::isnan(result.validation_loss))
+    validation = format(", validation loss %.4f", result.validation_loss);
+  printLine(format("%lld steps, training loss %.4f%s; weights in "
+                   "%s/latest/model.safetensors",
                    static_cast<long long>(result.steps), result.training_loss,
-                   result.validation_loss, result.out));
+                   validation.c_str(), result.out));
   if (!result.interrupted)
     return kFine;
   printNote(std::string("interrupted and saved. HINT: go on with --resume=auto "
