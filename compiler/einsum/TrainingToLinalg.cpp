@@ -275,16 +275,20 @@ struct LowerGlobalNorm : OpRewritePattern<t6::GlobalNormOp> {
     for (Value tensor : op.getTensors()) {
       SmallVector<OpFoldResult> sizes = sizesOf(rewriter, loc, tensor);
       AffineMap full = rewriter.getMultiDimIdentityMap(sizes.size());
-      Value slices =
-          generic(rewriter, loc, tensor, {full, full.getSubMap({0})}, sizes[0],
-                  f32, sizes.size() > 1 ? std::optional(0.0) : std::nullopt,
-                  [&](OpBuilder &b, ValueRange in) -> Value {
-                    Value square = arith::MulFOp::create(b, loc, in[0], in[0]);
-                    return sizes.size() > 1
-                               ? arith::AddFOp::create(b, loc, in[1], square)
-                                     .getResult()
-                               : square;
-                  });
+      Value slices = tensor;
+      if (!op.getSquared() || sizes.size() > 1)
+        slices = generic(
+            rewriter, loc, tensor, {full, full.getSubMap({0})}, sizes[0], f32,
+            sizes.size() > 1 ? std::optional(0.0) : std::nullopt,
+            [&](OpBuilder &b, ValueRange in) -> Value {
+              Value square = in[0];
+              if (!op.getSquared())
+                square = arith::MulFOp::create(b, loc, square, square);
+              return sizes.size() > 1
+                         ? arith::AddFOp::create(b, loc, in[1], square)
+                               .getResult()
+                         : square;
+            });
       Value sum = generic(rewriter, loc, slices,
                           {line.getSubMap({1}), line.getSubMap({0})},
                           OpFoldResult(rewriter.getIndexAttr(1)), f32, 0.0,
@@ -335,58 +339,95 @@ struct LowerClipScale : OpRewritePattern<t6::ClipScaleOp> {
   }
 };
 
-/// Four updates: the moments, the parameter from them, the gradient.
+/// One generic in place, which also adds up the squares of each slice of the
+/// first dimension: memory is read and written once.
 struct LowerAdamW : OpRewritePattern<t6::AdamWOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(t6::AdamWOp op,
                                 PatternRewriter &rewriter) const override {
     Location loc = named(op.getLoc(), "adamw");
-    Type element = getElementTypeOrSelf(op.getParam().getType());
-    // beta * old + (1 - beta) * x
-    auto moment = [&](Value old, Value beta, bool isSquared) {
-      return update(rewriter, loc, old, op.getGrad(), {op.getGradScale(), beta},
-                    [&](OpBuilder &b, ValueRange in) -> Value {
-                      Value g = arith::MulFOp::create(b, loc, in[0], in[1]);
-                      if (isSquared)
-                        g = arith::MulFOp::create(b, loc, g, g);
-                      Value one = arith::ConstantOp::create(
-                          b, loc, b.getFloatAttr(element, 1.0));
-                      Value rest = arith::SubFOp::create(b, loc, one, in[2]);
-                      Value kept = arith::MulFOp::create(b, loc, in[3], in[2]);
-                      Value added = arith::MulFOp::create(b, loc, g, rest);
-                      return arith::AddFOp::create(b, loc, kept, added);
-                    });
+    auto type = cast<RankedTensorType>(op.getParam().getType());
+    int64_t rank = type.getRank();
+    Type element = type.getElementType();
+    SmallVector<Value> ones = {op.getGradScale(),   op.getLr(),
+                               op.getBeta1(),       op.getBeta2(),
+                               op.getEps(),         op.getWeightDecay(),
+                               op.getCorrection1(), op.getCorrection2()};
+    SmallVector<Value> outs = {op.getParam(), op.getM(), op.getV(),
+                               op.getGrad()};
+    OpFoldResult slices = sizesOf(rewriter, loc, op.getParam())[0];
+    Value zero =
+        arith::ConstantOp::create(rewriter, loc, rewriter.getZeroAttr(element));
+    for (unsigned i = 0; i < 3; ++i) {
+      Value out = tensor::EmptyOp::create(rewriter, loc, slices, element);
+      if (rank > 1)
+        out = linalg::FillOp::create(rewriter, loc, zero, out).getResult(0);
+      outs.push_back(out);
+    }
+    AffineMap full = rewriter.getMultiDimIdentityMap(rank);
+    SmallVector<AffineMap> maps(
+        ones.size(),
+        AffineMap::get(rank, 0, rewriter.getAffineConstantExpr(0)));
+    maps.append(4, full);
+    maps.append(3, full.getSubMap({0}));
+    SmallVector<utils::IteratorType> loops(rank,
+                                           utils::IteratorType::reduction);
+    loops[0] = utils::IteratorType::parallel;
+    auto generic = linalg::GenericOp::create(
+        rewriter, loc, TypeRange(ValueRange(outs)), ones, outs, maps, loops,
+        [&](OpBuilder &b, Location, ValueRange arguments) {
+          linalg::YieldOp::create(b, loc, step(b, loc, arguments, rank > 1));
+        });
+    rewriter.replaceOp(op, generic.getResults());
+    return success();
+  }
+
+  /// From the eight numbers, the old values and the sums so far, of which
+  /// `adds` says whether there are any.
+  static SmallVector<Value> step(OpBuilder &b, Location loc, ValueRange in,
+                                 bool adds) {
+    Value param = in[8], grad = in[11];
+    Type element = param.getType();
+    auto number = [&](unsigned i) {
+      return in[i].getType() == element
+                 ? in[i]
+                 : Value(arith::ExtFOp::create(b, loc, element, in[i]));
     };
-    Value m = moment(op.getM(), op.getBeta1(), /*isSquared=*/false);
-    Value v = moment(op.getV(), op.getBeta2(), /*isSquared=*/true);
-    Value param =
-        update(rewriter, loc, op.getParam(), {m, v},
-               {op.getLr(), op.getEps(), op.getWeightDecay(),
-                op.getCorrection1(), op.getCorrection2()},
-               [&](OpBuilder &b, ValueRange in) -> Value {
-                 Value old = in[7], rate = in[2], decay = in[4];
-                 Value mean = arith::DivFOp::create(b, loc, in[0], in[5]);
-                 Value square = arith::DivFOp::create(b, loc, in[1], in[6]);
-                 Value root = math::SqrtOp::create(b, loc, square);
-                 Value spread = arith::AddFOp::create(b, loc, root, in[3]);
-                 Value direction = arith::DivFOp::create(b, loc, mean, spread);
-                 Value shrink = arith::MulFOp::create(b, loc, old, decay);
-                 Value sum = arith::AddFOp::create(b, loc, shrink, direction);
-                 Value change = arith::MulFOp::create(b, loc, rate, sum);
-                 return arith::SubFOp::create(b, loc, old, change);
-               });
+    auto times = [&](Value x, Value y) -> Value {
+      return arith::MulFOp::create(b, loc, x, y);
+    };
+    auto over = [&](Value x, Value y) -> Value {
+      return arith::DivFOp::create(b, loc, x, y);
+    };
+    auto plus = [&](Value x, Value y) -> Value {
+      return arith::AddFOp::create(b, loc, x, y);
+    };
+    Value scale = number(0), rate = number(1), epsilon = number(4),
+          decay = number(5), correction1 = number(6), correction2 = number(7);
+    Value one = arith::ConstantOp::create(b, loc, b.getFloatAttr(element, 1.0));
+    Value scaled = times(grad, scale);
+    // beta * old + (1 - beta) * x
+    auto moment = [&](Value old, Value beta, Value x) {
+      Value rest = arith::SubFOp::create(b, loc, one, beta);
+      return plus(times(old, beta), times(x, rest));
+    };
+    Value m = moment(in[9], number(2), scaled);
+    Value v = moment(in[10], number(3), times(scaled, scaled));
+    Value root = math::SqrtOp::create(b, loc, over(v, correction2));
+    Value direction = over(over(m, correction1), plus(root, epsilon));
+    Value change = times(rate, plus(times(param, decay), direction));
+    param = arith::SubFOp::create(b, loc, param, change);
     // With the sign of what was there: an update that does not read its memory
     // would be given other memory.
-    Value cleared =
-        update(rewriter, loc, op.getGrad(), {}, {},
-               [&](OpBuilder &b, ValueRange in) -> Value {
-                 Value zero = arith::ConstantOp::create(
-                     b, loc, b.getFloatAttr(element, 0.0));
-                 return math::CopySignOp::create(b, loc, zero, in[0]);
-               });
-    rewriter.replaceOp(op, {param, m, v, cleared});
-    return success();
+    Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
+    Value cleared = math::CopySignOp::create(b, loc, zero, grad);
+    SmallVector<Value> results = {param, m, v, cleared};
+    for (unsigned i = 0; i < 3; ++i) {
+      Value square = times(results[i], results[i]);
+      results.push_back(adds ? plus(in[12 + i], square) : square);
+    }
+    return results;
   }
 };
 

@@ -191,6 +191,13 @@ private:
       if (isa<RankedTensorType>(input.getType()) && !isInternal(input) &&
           counted.insert(input).second)
         read = read + elements(input) * times * bytesOf(input.getType());
+    // What is updated in place is read as well.
+    for (OpOperand &init : op.getDpsInitsMutable())
+      if (op.payloadUsesValueFromOperand(&init) &&
+          !init.get().getDefiningOp<linalg::FillOp>() &&
+          !isInternal(init.get()) && counted.insert(init.get()).second)
+        read =
+            read + elements(init.get()) * times * bytesOf(init.get().getType());
     bool isInLoop = op->getParentOfType<scf::ForOp>() != nullptr;
     bool isInner = !isInLoop && llvm::all_of(op->getUsers(), [&](Operation *u) {
       return llvm::is_contained(ops, u);

@@ -56,12 +56,13 @@ void EntryBuilder::buildOptimizer() {
   SmallVector<Value> gradients;
   for (exec::BufferOp parameter : parameters)
     gradients.push_back(load(builder, "gradient." + parameter.getSymName()));
-  Value norm = t6::GlobalNormOp::create(builder, loc, one, gradients);
+  Value norm =
+      t6::GlobalNormOp::create(builder, loc, one, gradients, /*squared=*/false);
   norm = EinsumOp::create(builder, loc, "a,a->a", ValueRange{norm, scale},
                           APFloat(1.0));
   Value clipped =
       t6::ClipScaleOp::create(builder, loc, one, scale, norm, maxNorm);
-  SmallVector<Value> updated[3];
+  SmallVector<Value> squares[3];
   for (auto [parameter, gradient] : llvm::zip_equal(parameters, gradients)) {
     StringRef symbol = parameter.getSymName();
     bool isMatrix = cast<RankedTensorType>(parameter.getType()).getRank() > 1;
@@ -74,8 +75,10 @@ void EntryBuilder::buildOptimizer() {
     for (unsigned i = 0; i < 3; ++i) {
       exec::StoreOp::create(builder, loc, step.getResult(i),
                             (prefixes[i] + symbol).str());
-      updated[i].push_back(step.getResult(i));
     }
+    squares[0].push_back(step.getParamSquares());
+    squares[1].push_back(step.getMSquares());
+    squares[2].push_back(step.getVSquares());
     exec::StoreOp::create(builder, loc, step.getCleared(),
                           ("gradient." + symbol).str());
   }
@@ -83,9 +86,10 @@ void EntryBuilder::buildOptimizer() {
   constexpr llvm::StringLiteral norms[] = {".parameter_norm", ".moment_norm",
                                            ".second_moment_norm"};
   for (unsigned i = 0; i < 3; ++i)
-    exec::StoreOp::create(
-        builder, loc, t6::GlobalNormOp::create(builder, loc, one, updated[i]),
-        (name + norms[i]).str());
+    exec::StoreOp::create(builder, loc,
+                          t6::GlobalNormOp::create(
+                              builder, loc, one, squares[i], /*squared=*/true),
+                          (name + norms[i]).str());
 }
 
 } // namespace tpa

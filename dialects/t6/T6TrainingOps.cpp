@@ -80,9 +80,10 @@ LogicalResult CrossEntropyGradientOp::inferReturnTypes(
   return success();
 }
 
-LogicalResult TargetWeightsOp::inferReturnTypes(
-    MLIRContext *context, std::optional<Location> location, Adaptor op,
-    SmallVectorImpl<Type> &results) {
+LogicalResult
+TargetWeightsOp::inferReturnTypes(MLIRContext *context,
+                                  std::optional<Location> location, Adaptor op,
+                                  SmallVectorImpl<Type> &results) {
   auto error = [&] { return mlir::emitError(*location); };
   // target_weights_c1
   if (failed(checkRank(op.getTargets(), "targets", 2, error)))
@@ -103,9 +104,17 @@ LogicalResult GlobalNormOp::verify() {
   return success();
 }
 
-LogicalResult AdamWOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
-                                        Adaptor op,
+LogicalResult AdamWOp::inferReturnTypes(MLIRContext *,
+                                        std::optional<Location> loc, Adaptor op,
                                         SmallVectorImpl<Type> &results) {
-  results.assign(4, op.getParam().getType());
+  auto type = cast<RankedTensorType>(op.getParam().getType());
+  // adamw_c2
+  if (type.getRank() < 1)
+    return emitOptionalError(
+        loc, "'t6.adamw' op tensors must have rank 1 or more, but they are ",
+        type);
+  results.assign(4, type);
+  results.append(3, RankedTensorType::get(type.getShape().take_front(),
+                                          type.getElementType()));
   return success();
 }

@@ -111,16 +111,18 @@ def T6_GlobalNormOp : T6_Op<"global_norm", [Pure]> {
   let summary = "measure the length of all tensors together";
   let description = [{
     `result[0] = sqrt(sum of the squares of all elements of all tensors)`, added up
-    in f32 from the sums of the first dimension's slices, in order.
+    in f32 from the sums of the first dimension's slices, in order. With `squared`,
+    the elements are squares already, or sums of them.
 
     Constraints:
     - (C1) there is at least one tensor, each of rank 1 or more
 
     ```mlir
     %n = t6.global_norm %g, %h : tensor<64x256xf32>, tensor<64xf32>
+    %m = t6.global_norm %a, %b {squared} : tensor<64xf32>, tensor<64xf32>
     ```
   }];
-  let arguments = (ins Variadic<RankedTensorOf<[F32]>>:$tensors);
+  let arguments = (ins Variadic<RankedTensorOf<[F32]>>:$tensors, UnitAttr:$squared);
   let results = (outs T6_OneFloat:$result);
   let assemblyFormat = "$tensors attr-dict `:` type($tensors)";
   let hasVerifier = 1;
@@ -157,14 +159,16 @@ def T6_AdamWOp : T6_InferredOp<"adamw", [
     `grad_scale` is for what all gradients share: the clip to a global norm, the
     mean over accumulated steps. Parameter and moments are updated in place;
     `cleared` is zeros, of either sign, in the gradient's memory, for the next
-    accumulation.
+    accumulation. The last three results are the sums of the squares of param', m'
+    and v', one for each slice of the first dimension, for their global norms.
 
     Constraints:
-    - (C1) param, grad, m and v have one type, of f32 elements
+    - (C1) param, grad, m and v have one type
+    - (C2) whose rank is at least 1
 
     ```mlir
-    %p2, %m2, %v2, %g2 = t6.adamw %p, %g, %m, %v scale %s lr %lr betas %b1, %b2 eps %e
-        decay %wd corrections %c1, %c2 : tensor<64x256xf32>
+    %p2, %m2, %v2, %g2, %pp, %mm, %vv = t6.adamw %p, %g, %m, %v scale %s lr %lr
+        betas %b1, %b2 eps %e decay %wd corrections %c1, %c2 : tensor<64x256xf32>
     ```
   }];
   let arguments = (ins RankedTensorOf<[F32, F64]>:$param, RankedTensorOf<[F32, F64]>:$grad,
@@ -174,7 +178,8 @@ def T6_AdamWOp : T6_InferredOp<"adamw", [
                        T6_OneFloat:$weight_decay, T6_OneFloat:$correction1,
                        T6_OneFloat:$correction2);
   let results = (outs T6_FloatTensor:$new_param, T6_FloatTensor:$new_m, T6_FloatTensor:$new_v,
-                      T6_FloatTensor:$cleared);
+                      T6_FloatTensor:$cleared, T6_FloatTensor:$param_squares,
+                      T6_FloatTensor:$m_squares, T6_FloatTensor:$v_squares);
   let assemblyFormat = [{
     $param `,` $grad `,` $m `,` $v `scale` $grad_scale `lr` $lr `betas` $beta1 `,` $beta2
     `eps` $eps `decay` $weight_decay `corrections` $correction1 `,` $correction2 attr-dict

@@ -200,11 +200,18 @@ Value BodyEmitter::emit(Operation *op, IRMapping &map) {
 }
 
 Value BodyEmitter::evaluate(linalg::GenericOp op, ValueRange arguments) {
+  return evaluateAll(op, arguments).front();
+}
+
+SmallVector<Value> BodyEmitter::evaluateAll(linalg::GenericOp op,
+                                            ValueRange arguments) {
   IRMapping map;
   map.map(op.getBlock()->getArguments(), arguments);
   for (Operation &body : op.getBlock()->without_terminator())
     map.map(body.getResult(0), emit(&body, map));
-  return map.lookupOrDefault(op.getBlock()->getTerminator()->getOperand(0));
+  return llvm::map_to_vector(
+      op.getBlock()->getTerminator()->getOperands(),
+      [&](Value value) { return map.lookupOrDefault(value); });
 }
 
 } // namespace tpa::cpu

@@ -42,6 +42,9 @@ public:
   void prefetch(mlir::Value memref, mlir::AffineMap map);
   /// Evaluates the body; `arguments` are its block arguments' values.
   mlir::Value evaluate(mlir::linalg::GenericOp op, mlir::ValueRange arguments);
+  /// The same of an operation with several results.
+  llvm::SmallVector<mlir::Value> evaluateAll(mlir::linalg::GenericOp op,
+                                             mlir::ValueRange arguments);
   /// `value` as a vector.
   mlir::Value toVector(mlir::Value value);
 

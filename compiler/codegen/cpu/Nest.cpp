@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/codegen/cpu/Nest.h"
+#include "compiler/codegen/cpu/Sweep.h"
 #include "dialects/exec/ExecDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -106,9 +107,7 @@ static linalg::GenericOp epilogueOf(linalg::GenericOp root,
   return epilogue;
 }
 
-/// The fill that a reduction starts from: of the operations before it that
-/// touch its output, the last.
-static linalg::FillOp fillBefore(linalg::GenericOp root, Value out) {
+linalg::FillOp fillBefore(linalg::GenericOp root, Value out) {
   Operation *last = nullptr;
   for (Operation *user : out.getUsers())
     if (user->getBlock() == root->getBlock() && user->isBeforeInBlock(root) &&
@@ -145,13 +144,18 @@ FailureOr<SmallVector<Nest>> findNests(func::FuncOp kernel) {
   WalkResult walk = kernel.walk([&](linalg::GenericOp op) {
     if (epilogues.contains(op))
       return WalkResult::advance();
-    if (op.getNumDpsInits() != 1) {
-      op.emitOpError("has ")
-          << op.getNumDpsInits() << " results; CPU code generation takes one";
-      return WalkResult::interrupt();
-    }
     Nest nest;
     nest.root = op;
+    nest.unroll.assign(op.getNumLoops(), 1);
+    nest.tile.assign(op.getNumLoops(), 0);
+    if (isSweep(nest)) {
+      FailureOr<SmallVector<Extent>> extents = extentsOf(op);
+      if (failed(extents) || failed(matchSweep(nest)))
+        return WalkResult::interrupt();
+      nest.extents = *extents;
+      nests.push_back(nest);
+      return WalkResult::advance();
+    }
     Value out = op.getDpsInits()[0];
     nest.fill = fillBefore(op, out);
     if (auto alloc = out.getDefiningOp<memref::AllocOp>()) {
@@ -180,8 +184,6 @@ FailureOr<SmallVector<Nest>> findNests(func::FuncOp kernel) {
         return WalkResult::advance();
       }
     }
-    nest.unroll.assign(op.getNumLoops(), 1);
-    nest.tile.assign(op.getNumLoops(), 0);
     nests.push_back(nest);
     return WalkResult::advance();
   });
@@ -349,6 +351,8 @@ void sortByMemory(const Nest &nest, SmallVectorImpl<unsigned> &loops) {
 }
 
 void chooseSchedule(Nest &nest, const Target &target) {
+  if (isSweep(nest))
+    return scheduleSweep(nest);
   double best = std::numeric_limits<double>::infinity();
   for (unsigned loop = 0; loop < nest.extents.size(); ++loop) {
     if (nest.extents[loop].isStatic() && nest.extents[loop].constant < 4)

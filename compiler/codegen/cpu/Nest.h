@@ -120,6 +120,10 @@ int64_t stridedInputs(const Nest &nest, unsigned loop);
 /// there is none.
 mlir::Value sizeOf(mlir::Value memref, int64_t dim);
 
+/// The fill that a reduction starts from: of the operations before it that
+/// touch its output, the last.
+mlir::linalg::FillOp fillBefore(mlir::linalg::GenericOp root, mlir::Value out);
+
 /// Finds the nests of a kernel, in order.
 mlir::FailureOr<llvm::SmallVector<Nest>> findNests(mlir::func::FuncOp kernel);
 

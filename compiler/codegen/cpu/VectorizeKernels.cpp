@@ -12,6 +12,7 @@
 #include "compiler/codegen/cpu/NestEmitter.h"
 #include "compiler/codegen/cpu/PackedProductEmitter.h"
 #include "compiler/codegen/cpu/Passes.h"
+#include "compiler/codegen/cpu/Sweep.h"
 #include "dialects/exec/ExecDialect.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -84,7 +85,7 @@ static void collapseReductions(func::FuncOp kernel) {
   IRRewriter rewriter(kernel.getContext());
   for (linalg::GenericOp op : ops) {
     if (op.hasIndexSemantics() || op.hasDynamicShape() ||
-        op->getParentOp() != kernel)
+        op.getNumDpsInits() != 1 || op->getParentOp() != kernel)
       continue;
     SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
     SmallVector<ReassociationIndices> groups;
@@ -346,13 +347,20 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
         return failure();
     } else {
       tileBounds(builder, nest, workgroup, lower, upper);
-      if (failed(NestEmitter(builder, nest, lanes, lower, upper).emit()))
+      if (isSweep(nest))
+        emitSweep(builder, nest, lanes, lower, upper);
+      else if (failed(NestEmitter(builder, nest, lanes, lower, upper).emit()))
         return failure();
     }
+    SmallVector<linalg::FillOp> fills;
+    if (isSweep(nest))
+      fills = fillsOf(nest);
     SmallVector<linalg::GenericOp> emitted = nest.operations();
     for (linalg::GenericOp op : llvm::reverse(emitted))
       op.erase();
     eraseMemory(nest.fill, nest.intermediate);
+    for (linalg::FillOp fill : fills)
+      fill.erase();
     for (const Twin &twin : nest.twins)
       eraseMemory(twin.fill, twin.intermediate);
     return success();

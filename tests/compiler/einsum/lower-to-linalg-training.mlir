@@ -1,19 +1,28 @@
 // RUN: tpa-opt %s --tpa-lower-to-linalg | FileCheck %s
 
-// What is updated is the init of what updates it.
+// What is updated is the init of what updates it, once for all; squares are summed
+// on the way.
 // CHECK-LABEL: @adamw
 // CHECK-SAME: %[[P:.*]]: tensor<4x8xf32>, %[[G:.*]]: tensor<4x8xf32>, %[[M:.*]]: tensor<4x8xf32>, %[[V:.*]]: tensor<4x8xf32>, %[[S:.*]]: tensor<1xf32>
-// CHECK: %[[M2:.*]] = linalg.generic {{.*}} ins(%[[G]], %[[S]], %[[S]] : {{.*}}) outs(%[[M]] :
-// CHECK: %[[V2:.*]] = linalg.generic {{.*}} ins(%[[G]], %[[S]], %[[S]] : {{.*}}) outs(%[[V]] :
-// CHECK: %[[P2:.*]] = linalg.generic {{.*}} ins(%[[M2]], %[[V2]], {{.*}}) outs(%[[P]] :
+// CHECK-COUNT-3: linalg.fill
+// CHECK: %[[R:.*]]:7 = linalg.generic {{.*}}iterator_types = ["parallel", "reduction"]} ins(%[[S]], {{.*}} outs(%[[P]], %[[M]], %[[V]], %[[G]], %{{.*}}, %{{.*}}, %{{.*}} :
 // CHECK: math.sqrt
-// CHECK: %[[G2:.*]] = linalg.generic {{.*}} outs(%[[G]] :
 // CHECK: math.copysign
-// CHECK: return %[[P2]], %[[M2]], %[[V2]], %[[G2]]
+// CHECK-NOT: linalg.generic
+// CHECK: return %[[R]]#0, %[[R]]#1, %[[R]]#2, %[[R]]#3, %[[R]]#4, %[[R]]#5, %[[R]]#6
 func.func @adamw(%p: tensor<4x8xf32>, %g: tensor<4x8xf32>, %m: tensor<4x8xf32>, %v: tensor<4x8xf32>, %s: tensor<1xf32>)
-    -> (tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>) {
-  %p2, %m2, %v2, %g2 = t6.adamw %p, %g, %m, %v scale %s lr %s betas %s, %s eps %s decay %s corrections %s, %s : tensor<4x8xf32>
-  return %p2, %m2, %v2, %g2 : tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>
+    -> (tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) {
+  %r:7 = t6.adamw %p, %g, %m, %v scale %s lr %s betas %s, %s eps %s decay %s corrections %s, %s : tensor<4x8xf32>
+  return %r#0, %r#1, %r#2, %r#3, %r#4, %r#5, %r#6 : tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
+}
+
+// Squares are only summed.
+// CHECK-LABEL: @global_norm_of_squares
+// CHECK-NOT: mulf
+// CHECK: math.sqrt
+func.func @global_norm_of_squares(%a: tensor<4xf32>, %b: tensor<3x5xf32>) -> tensor<1xf32> {
+  %n = t6.global_norm %a, %b {squared} : tensor<4xf32>, tensor<3x5xf32>
+  return %n : tensor<1xf32>
 }
 
 // A sum that is added to a gradient starts from it.

@@ -234,9 +234,17 @@ func.func @cache_read_c1(%c: tensor<2xf32>, %m: index) {
 
 func.func @adamw_c1(%p: tensor<4xf32>, %g: tensor<5xf32>, %s: tensor<1xf32>) {
   // expected-error @below {{'t6.adamw' op failed to verify that all of {param, grad, m, v} have same type}}
-  %p2, %m2, %v2, %g2 = "t6.adamw"(%p, %g, %p, %p, %s, %s, %s, %s, %s, %s, %s, %s)
+  %r:7 = "t6.adamw"(%p, %g, %p, %p, %s, %s, %s, %s, %s, %s, %s, %s)
       : (tensor<4xf32>, tensor<5xf32>, tensor<4xf32>, tensor<4xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>)
-      -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>)
+      -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>)
+  return
+}
+
+// -----
+
+func.func @adamw_c2(%p: tensor<f32>, %s: tensor<1xf32>) {
+  // expected-error @below {{tensors must have rank 1 or more, but they are 'tensor<f32>'}}
+  %r:7 = t6.adamw %p, %p, %p, %p scale %s lr %s betas %s, %s eps %s decay %s corrections %s, %s : tensor<f32>
   return
 }
 

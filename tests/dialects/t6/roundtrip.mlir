@@ -109,7 +109,7 @@ func.func @paged_cache(%pool: tensor<17x64x2x64xbf16>, %x: tensor<1x?x2x64xf32>,
 func.func @adamw(%p: tensor<64x?xf64>, %g: tensor<64x?xf64>, %m: tensor<64x?xf64>, %v: tensor<64x?xf64>,
                  %s: tensor<1xf32>) -> tensor<64x?xf64> {
   // CHECK: t6.adamw %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} scale %{{.*}} lr %{{.*}} betas %{{.*}}, %{{.*}} eps %{{.*}} decay %{{.*}} corrections %{{.*}}, %{{.*}} : tensor<64x?xf64>
-  %p2, %m2, %v2, %g2 = t6.adamw %p, %g, %m, %v scale %s lr %s betas %s, %s eps %s decay %s corrections %s, %s : tensor<64x?xf64>
+  %p2, %m2, %v2, %g2, %pp, %mm, %vv = t6.adamw %p, %g, %m, %v scale %s lr %s betas %s, %s eps %s decay %s corrections %s, %s : tensor<64x?xf64>
   return %p2 : tensor<64x?xf64>
 }
 
@@ -117,6 +117,8 @@ func.func @adamw(%p: tensor<64x?xf64>, %g: tensor<64x?xf64>, %m: tensor<64x?xf64
 func.func @global_norm(%g: tensor<64x256xf32>, %h: tensor<64xf32>, %s: tensor<1xf32>) -> tensor<1xf32> {
   // CHECK: t6.global_norm %{{.*}}, %{{.*}} : tensor<64x256xf32>, tensor<64xf32>
   %n = t6.global_norm %g, %h : tensor<64x256xf32>, tensor<64xf32>
+  // CHECK: t6.global_norm %{{.*}} {squared} : tensor<64xf32>
+  %q = t6.global_norm %h {squared} : tensor<64xf32>
   // CHECK: t6.clip_scale %{{.*}}, %{{.*}}, %{{.*}}
   %c = t6.clip_scale %s, %n, %s
   return %c : tensor<1xf32>

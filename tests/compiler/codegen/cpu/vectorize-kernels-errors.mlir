@@ -1,15 +1,77 @@
 // RUN: tpa-opt %s --cpu-vectorize-kernels --split-input-file --verify-diagnostics
 
-#id = affine_map<(n) -> (n)>
+#id = affine_map<(n, o) -> (n, o)>
+#row = affine_map<(n, o) -> (n)>
+#column = affine_map<(n, o) -> (o)>
 
-func.func private @two_results() attributes {exec.kernel} {
-  %x = exec.binding 0 : memref<32xf32>
-  %y = exec.binding 1 : memref<32xf32>
+func.func private @column_sums() attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<8x32xf32>
+  %y = exec.binding 1 : memref<8x32xf32>
   %z = exec.binding 2 : memref<32xf32>
-  // expected-error@+1 {{has 2 results; CPU code generation takes one}}
-  linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel"]} ins(%x : memref<32xf32>) outs(%y, %z : memref<32xf32>, memref<32xf32>) {
+  // expected-error@+1 {{has several results, and a reduction before a parallel loop}}
+  linalg.generic {indexing_maps = [#id, #id, #column], iterator_types = ["reduction", "parallel"]} ins(%x : memref<8x32xf32>) outs(%y, %z : memref<8x32xf32>, memref<32xf32>) {
   ^bb0(%a: f32, %o: f32, %p: f32):
-    linalg.yield %a, %a : f32, f32
+    %s = arith.addf %p, %a : f32
+    linalg.yield %a, %s : f32, f32
+  }
+  return
+}
+
+// -----
+
+#id = affine_map<(n, o) -> (n, o)>
+#row = affine_map<(n, o) -> (n)>
+#column = affine_map<(n, o) -> (o)>
+
+func.func private @transposed_rows() attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<8x32xf32>
+  %y = exec.binding 1 : memref<8x32xf32>
+  %z = exec.binding 2 : memref<32xf32>
+  // expected-error@+1 {{has several results, and one is indexed otherwise than by all or by the parallel loops, in order}}
+  linalg.generic {indexing_maps = [#id, #id, #column], iterator_types = ["parallel", "parallel"]} ins(%x : memref<8x32xf32>) outs(%y, %z : memref<8x32xf32>, memref<32xf32>) {
+  ^bb0(%a: f32, %o: f32, %p: f32):
+    %s = arith.addf %a, %a : f32
+    linalg.yield %a, %s : f32, f32
+  }
+  return
+}
+
+// -----
+
+#id = affine_map<(n, o) -> (n, o)>
+#row = affine_map<(n, o) -> (n)>
+#column = affine_map<(n, o) -> (o)>
+
+func.func private @row_product() attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<8x32xf32>
+  %y = exec.binding 1 : memref<8x32xf32>
+  %z = exec.binding 2 : memref<8xf32>
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%z : memref<8xf32>)
+  // expected-error@+1 {{has several results, and one that lacks loops is not a sum}}
+  linalg.generic {indexing_maps = [#id, #id, #row], iterator_types = ["parallel", "reduction"]} ins(%x : memref<8x32xf32>) outs(%y, %z : memref<8x32xf32>, memref<8xf32>) {
+  ^bb0(%a: f32, %o: f32, %p: f32):
+    %s = arith.mulf %p, %a : f32
+    linalg.yield %a, %s : f32, f32
+  }
+  return
+}
+
+// -----
+
+#id = affine_map<(n, o) -> (n, o)>
+#row = affine_map<(n, o) -> (n)>
+#column = affine_map<(n, o) -> (o)>
+
+func.func private @sum_of_what_was_there() attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<8x32xf32>
+  %y = exec.binding 1 : memref<8x32xf32>
+  %z = exec.binding 2 : memref<8xf32>
+  // expected-error@+1 {{has several results, and one that lacks loops does not start from zero}}
+  linalg.generic {indexing_maps = [#id, #id, #row], iterator_types = ["parallel", "reduction"]} ins(%x : memref<8x32xf32>) outs(%y, %z : memref<8x32xf32>, memref<8xf32>) {
+  ^bb0(%a: f32, %o: f32, %p: f32):
+    %s = arith.addf %p, %a : f32
+    linalg.yield %a, %s : f32, f32
   }
   return
 }

@@ -182,6 +182,37 @@ func.func private @update() attributes {exec.kernel} {
   return
 }
 
+// Two results: every element is stored where it was, rows are summed on the way, the
+// last vector under a mask.
+// CHECK-LABEL: func.func private @sweep
+// CHECK: %[[Y:.*]] = exec.binding 0
+// CHECK: %[[Z:.*]] = exec.binding 1
+// CHECK: scf.for %[[I:.*]] =
+// CHECK: %[[SUM:.*]] = scf.for %[[J:.*]] = %c0 to %c32 step %c16 iter_args(%[[OLD:.*]] = %{{.*}}) -> (vector<16xf32>)
+// CHECK: %[[V:.*]] = vector.load %[[Y]][%[[I]], %[[J]]]
+// CHECK: %[[TWICE:.*]] = arith.addf %[[V]], %[[V]]
+// CHECK: %[[NEW:.*]] = arith.addf %[[OLD]], %[[TWICE]]
+// CHECK: vector.store %[[TWICE]], %[[Y]][%[[I]], %[[J]]]
+// CHECK: scf.yield %[[NEW]]
+// CHECK: vector.maskedload
+// CHECK: vector.maskedstore
+// CHECK: %[[ALL:.*]] = arith.select %{{.*}}, %{{.*}}, %[[SUM]]
+// CHECK: %[[ROW:.*]] = vector.reduction <add>, %[[ALL]]
+// CHECK: memref.store %[[ROW]], %[[Z]][%[[I]]]
+func.func private @sweep() attributes {exec.kernel} {
+  %y = exec.binding 0 : memref<8x37xf32>
+  %z = exec.binding 1 : memref<8xf32>
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%z : memref<8xf32>)
+  linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]} outs(%y, %z : memref<8x37xf32>, memref<8xf32>) {
+  ^bb0(%o: f32, %p: f32):
+    %a = arith.addf %o, %o : f32
+    %s = arith.addf %p, %a : f32
+    linalg.yield %a, %s : f32, f32
+  }
+  return
+}
+
 // A table is read by vectors too: the row of a token is contiguous.
 // CHECK-LABEL: func.func private @lookup
 // CHECK: %[[TABLE:.*]] = exec.binding 1
