@@ -42,7 +42,8 @@ def FuseStream : Pass<"tpa-fuse-stream", "mlir::ModuleOp"> {
     - `not-pointwise`: what precedes the softmax is pointwise in m
     - `sizes-unknown`: other dimensions than queries and keys are static
     - `captured`: maps capture tensors only element by element
-    - `shared-rows`: the softmax and the sum over m keep the batch and the queries
+    - `shared-rows`: the sum over m keeps the batch, the queries and the rows of
+      the softmax, which has the batch, too
     - `too-many-operands`, `too-many-labels`: an einsum has as many operands as
       the search for its order takes, the chain as many dimensions as letters
 

@@ -218,6 +218,8 @@ LogicalResult StreamLowering::run(func::FuncOp kernel) {
 
 LogicalResult cpu::lowerStream(func::FuncOp kernel,
                                const StreamLoweringOptions &options) {
+  if (failed(checkIsOverMemory(kernel)))
+    return failure();
   for (StreamOp stream : llvm::to_vector(kernel.getOps<StreamOp>()))
     if (failed(StreamLowering(stream, options).run(kernel)))
       return failure();

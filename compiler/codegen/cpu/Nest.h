@@ -120,6 +120,9 @@ int64_t stridedInputs(const Nest &nest, unsigned loop);
 /// there is none.
 mlir::Value sizeOf(mlir::Value memref, int64_t dim);
 
+/// Fails, with a diagnostic, where a kernel has tensors for arguments.
+mlir::LogicalResult checkIsOverMemory(mlir::func::FuncOp kernel);
+
 /// Finds the nests of a kernel, in order.
 mlir::FailureOr<llvm::SmallVector<Nest>> findNests(mlir::func::FuncOp kernel);
 

@@ -72,6 +72,7 @@ def VectorizeKernels : Pass<"cpu-vectorize-kernels", "mlir::ModuleOp"> {
     Statistic<"numVector", "vector", "Nests with a vector loop">,
     Statistic<"numScalar", "scalar", "Nests without one">];
   let dependentDialects = ["mlir::affine::AffineDialect", "mlir::arith::ArithDialect",
+                           "mlir::linalg::LinalgDialect",
                            "mlir::memref::MemRefDialect", "mlir::scf::SCFDialect",
                            "mlir::vector::VectorDialect",
                            "mlir::x86vector::X86VectorDialect"];

@@ -46,3 +46,16 @@ func.func @three_operands() attributes {exec.kernel} {
   } : (memref<5x8xf32>, memref<48x8xf32>) -> (memref<1x5x8xf32>)
   return
 }
+
+// -----
+
+// expected-error@+1 {{is a kernel over tensors: run exec-bufferize-kernels first}}
+func.func @tensors(%q: tensor<5x8xf32>, %k: tensor<48x8xf32>, %y: tensor<1x5x8xf32>) -> tensor<1x5x8xf32> attributes {exec.kernel} {
+  %r = tpa.stream "nd,md->nd"(%q, %k) outs(%y) block 16 splits 1 {
+  ^bb0(%qi: tensor<5x8xf32>, %kj: tensor<?x8xf32>):
+    %l = tpa.einsum "nd,md->nm"(%qi, %kj) : tensor<5x8xf32>, tensor<?x8xf32>
+    %o = tpa.einsum "nm,md->nd"(%l, %kj) : tensor<5x?xf32>, tensor<?x8xf32>
+    tpa.yield %o : tensor<5x8xf32>
+  } : (tensor<5x8xf32>, tensor<48x8xf32>) -> (tensor<1x5x8xf32>)
+  return %r : tensor<1x5x8xf32>
+}
