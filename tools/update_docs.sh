@@ -7,7 +7,8 @@ targets=()
 for name in tpa:Tpa t6:T6 exec:Exec; do
   targets+=("//dialects/${name}Dialect.gen.md")
 done
-bazel build "${targets[@]}"
+# Without links to the build's outputs in the tree.
+bazel build --experimental_convenience_symlinks=ignore "${targets[@]}"
 bin=$(bazel info bazel-bin 2>/dev/null)
 for target in "${targets[@]}"; do
   folder=${target#//} folder=${folder%:*} file=${target##*:}

@@ -45,6 +45,7 @@ def Differentiate : Pass<"tpa-differentiate", "mlir::ModuleOp"> {
     Statistic<"numFunctions", "functions", "Functions differentiated">,
     Statistic<"numSaved", "saved", "Values saved for the reverse of a function">];
   let dependentDialects = ["::tpa::TpaDialect", "::tpa::t6::T6Dialect",
+                           "::tpa::exec::ExecDialect",
                            "mlir::arith::ArithDialect", "mlir::func::FuncDialect",
                            "mlir::linalg::LinalgDialect",
                            "mlir::math::MathDialect", "mlir::tensor::TensorDialect"];

@@ -53,7 +53,7 @@ struct FuseStream : tpa::impl::FuseStreamBase<FuseStream> {
       options.shape.block = whole.blockWithinPages(block);
       root = deferFactors(root, options.shape);
       StreamChain chain(root, options);
-      if (failed(chain.collect())) {
+      if (failed(chain.collect()) || failed(chain.checkRows())) {
         refuse(root, chain.refusal);
         continue;
       }

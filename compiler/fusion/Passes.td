@@ -42,6 +42,10 @@ def FuseStream : Pass<"tpa-fuse-stream", "mlir::ModuleOp"> {
     - `not-pointwise`: what precedes the softmax is pointwise in m
     - `sizes-unknown`: other dimensions than queries and keys are static
     - `captured`: maps capture tensors only element by element
+    - `shared-rows`: the sum over m keeps the batch, the queries and the rows of
+      the softmax, which has the batch, too
+    - `too-many-operands`, `too-many-labels`: an einsum has as many operands as
+      the search for its order takes, the chain as many dimensions as letters
 
     Examples: tests/compiler/fusion/fuse-stream.mlir, fuse-stream-reverse.mlir
   }];
@@ -98,7 +102,9 @@ def FormDispatches : Pass<"exec-form-dispatches", "mlir::ModuleOp"> {
     Statistic<"numKernels", "kernels", "Different kernels">,
     Statistic<"numEpilogues", "epilogues", "Pointwise maps joined to the work before them">,
     Statistic<"numSiblings", "siblings", "Contractions joined to others of their operand">];
-  let dependentDialects = ["::tpa::exec::ExecDialect", "mlir::func::FuncDialect"];
+  let dependentDialects = ["::tpa::exec::ExecDialect", "mlir::arith::ArithDialect",
+                           "mlir::func::FuncDialect", "mlir::linalg::LinalgDialect",
+                           "mlir::tensor::TensorDialect"];
 }
 
 def JoinDispatches : Pass<"exec-join-dispatches", "mlir::ModuleOp"> {

@@ -95,7 +95,12 @@ LogicalResult StreamChain::visit(Value value, StringRef labels,
   } else {
     StringRef text = isa<MapOp>(op) ? cast<MapOp>(op).getEquation()
                                     : cast<EinsumOp>(op).getEquation();
-    Equation renamed = Equation::parseVerified(text).renamed(labels, used);
+    Equation local = Equation::parseVerified(text);
+    if (used.size() + local.labels().size() >= Equation::maxLabels)
+      return refuse("too-many-labels",
+                    "the chain has more dimensions than there are letters",
+                    "contract some of them ahead of it");
+    Equation renamed = local.renamed(labels, used);
     for (auto [term, operand] :
          llvm::zip_equal(renamed.terms, op->getOperands()))
       if (failed(visit(operand, term, beforeSoftmax)))
@@ -196,11 +201,18 @@ LogicalResult StreamChain::checkWeights() {
   if (!softmax)
     return success();
   llvm::SmallSetVector<Operation *, 8> inside(ops.begin(), ops.end());
+  llvm::SmallPtrSet<Operation *, 8> readers;
   SmallVector<Value> weights = {softmax.getResult()};
   while (!weights.empty()) {
     Value weight = weights.pop_back_val();
     for (OpOperand &use : weight.getUses()) {
       Operation *user = use.getOwner();
+      if ((user == root || inside.contains(user)) &&
+          !readers.insert(user).second)
+        return refuse(
+            "not-linear",
+            "an operation between softmax and sum reads weights twice",
+            "keep one factor that depends on them");
       if (user == root)
         continue;
       if (!inside.contains(user))
@@ -241,6 +253,32 @@ LogicalResult StreamChain::checkSizes() {
                     "an einsum has more operands than the search for its "
                     "order takes",
                     "split its equation");
+  return success();
+}
+
+/// A workgroup takes a row of the batch and a block of queries, and carries a
+/// maximum and a sum for each row of the softmax: neither is anybody else's.
+LogicalResult StreamChain::checkRows() {
+  for (char label : {batchLabel, queryLabel}) {
+    if (!sizes.contains(label) || sizes.lookup(label) == 1)
+      continue;
+    if (!has(equation.output, label))
+      return refuse("shared-rows",
+                    "the sum over m is also over the batch or the queries",
+                    "sum over m first, and over these in another einsum");
+    if (softmax && !has(labelsOf[softmax.getResult()], label))
+      return refuse("shared-rows",
+                    "a softmax lacks the batch that other operands have",
+                    "give its scores the dimension of the batch");
+  }
+  if (!softmax)
+    return success();
+  for (char label : StringRef(labelsOf[softmax.getResult()]).drop_back())
+    if (!has(equation.output, label))
+      return refuse("shared-rows",
+                    "the sum over m is also over rows of the softmax, each of "
+                    "which is divided by a sum of its own",
+                    "sum over m first, and over these in another einsum");
   return success();
 }
 

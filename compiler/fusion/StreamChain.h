@@ -60,12 +60,15 @@ class StreamChain {
 public:
   StreamChain(EinsumOp root, StreamChainOptions options)
       : root(root), equation(Equation::parseVerified(root.getEquation())),
-        used(equation.labels()), options(options) {}
+        used(equation.labels() + "bnm"), options(options) {}
 
   /// Whether the root sums over keys what is computed from queries and keys.
   bool isCandidate() const;
   /// Follows operands back to the stream's inputs; fails with `refusal`.
   mlir::LogicalResult collect();
+  /// Whether every carry belongs to one row; after collect(), and after factors
+  /// are deferred. Fails with `refusal`.
+  mlir::LogicalResult checkRows();
   /// The most keys up to `block` that divide every page; after collect().
   int64_t blockWithinPages(int64_t block) const;
   /// Makes the stream in front of the root; returns the root's new value.
@@ -78,7 +81,8 @@ public:
   StreamRefusal refusal;
 
 private:
-  static constexpr char keyLabel = AttentionOp::streamLabel, queryLabel = 'n';
+  static constexpr char keyLabel = AttentionOp::streamLabel, queryLabel = 'n',
+                        batchLabel = 'b';
 
   mlir::LogicalResult refuse(llvm::StringRef code, llvm::StringRef reason,
                              llvm::StringRef suggestion) {

@@ -37,12 +37,13 @@ std::string StreamChain::layout(StringRef labels,
   };
   for (const std::string &operand : operands)
     if (!operand.empty() && operand.back() != keyLabel &&
-        operand.back() != queryLabel && has(labels, operand.back()) &&
+        operand.back() != queryLabel && operand.back() != batchLabel &&
+        has(labels, operand.back()) &&
         (!lane || widthOf(operand.back()) > widthOf(lane)))
       lane = operand.back();
   std::string front, middle;
   for (char label : labels) {
-    if (label == 'b' || label == queryLabel)
+    if (label == batchLabel || label == queryLabel)
       front += label;
     else if (label != lane && label != keyLabel)
       middle += label;

@@ -89,13 +89,12 @@ bool tpa::nameByRoles(EinsumOp root) {
   std::optional<Roles> roles = rolesOf(root, equation);
   if (!roles)
     return false;
-  std::string taken = {keyLabel, queryLabel};
+  // A `b` that is no batch makes way, too.
+  std::string taken = {keyLabel, queryLabel, batchLabel};
   llvm::DenseMap<char, char> names = {{roles->summed, keyLabel},
                                       {roles->kept, queryLabel}};
-  if (roles->batch) {
+  if (roles->batch)
     names[roles->batch] = batchLabel;
-    taken += batchLabel;
-  }
   std::string used = equation.labels() + taken;
   auto rename = [&](std::string &labels) {
     for (char &label : labels) {

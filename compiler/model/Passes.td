@@ -102,7 +102,8 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
   let statistics = [Statistic<"numCaches", "caches", "Cache tensors per layer">];
   let dependentDialects = ["::tpa::TpaDialect", "::tpa::t6::T6Dialect",
                            "::tpa::exec::ExecDialect", "mlir::func::FuncDialect",
-                           "mlir::arith::ArithDialect", "mlir::tensor::TensorDialect"];
+                           "mlir::arith::ArithDialect", "mlir::math::MathDialect",
+                           "mlir::tensor::TensorDialect"];
 }
 
 #endif // TPA_COMPILER_MODEL_PASSES_TD

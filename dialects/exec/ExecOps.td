@@ -60,7 +60,7 @@ def Exec_InitAttr : AttrDef<Exec_Dialect, "Init"> {
   let genVerifyDecl = 1;
 }
 
-def Exec_TensorOrMemRef : AnyTypeOf<[AnyRankedTensor, AnyNon0RankedMemRef]>;
+def Exec_TensorOrMemRef : AnyTypeOf<[AnyRankedTensor, AnyMemRef]>;
 
 def Exec_BufferOp : Exec_Op<"buffer", [Symbol]> {
   let summary = "declare a named buffer of the program";
@@ -261,7 +261,7 @@ def Exec_ViewOp : Exec_Op<"view", [Pure]> {
   let arguments = (ins FlatSymbolRefAttr:$buffer,
                        /*view_c2*/ConfinedAttr<I64Attr, [IntNonNegative]>:$offset,
                        Variadic<Index>:$sizes);
-  let results = (outs AnyNon0RankedMemRef:$result);
+  let results = (outs AnyMemRef:$result);
   let assemblyFormat = "$buffer `at` $offset (`[` $sizes^ `]`)? attr-dict `:` type($result)";
   let hasVerifier = 1;
 }
@@ -283,7 +283,7 @@ def Exec_BindingOp : Exec_Op<"binding", [Pure]> {
   }];
   let arguments = (ins /*binding_c2*/ConfinedAttr<I64Attr, [IntNonNegative]>:$index,
                        Variadic<Index>:$sizes);
-  let results = (outs AnyNon0RankedMemRef:$result);
+  let results = (outs AnyMemRef:$result);
   let assemblyFormat = "$index (`[` $sizes^ `]`)? attr-dict `:` type($result)";
   let hasVerifier = 1;
 }

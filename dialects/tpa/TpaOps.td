@@ -439,36 +439,43 @@ def Tpa_YieldOp : Tpa_Op<"yield", [Terminator, ParentOneOf<["MapOp", "StreamOp"]
 // Streams
 //===----------------------------------------------------------------------===//
 
-def Tpa_TensorOrMemRef : AnyTypeOf<[AnyRankedTensor, AnyNon0RankedMemRef]>;
+def Tpa_TensorOrMemRef : AnyTypeOf<[AnyRankedTensor, AnyMemRef]>;
 
 def Tpa_StreamOp : Op<Tpa_Dialect, "stream", [
     SingleBlock, AttrSizedOperandSegments, DestinationStyleOpInterface,
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
-  let summary = "fold over blocks of keys in one pass";
+  let summary = "fold over blocks of one dimension in one pass";
   let description = [{
     ```
-    split = a part of the keys, of `splits` equal ones       (flash-decoding)
-      carry = the identity of the merge
-      for block in blocks of `block` keys of the split:
+    for each row b, block of n, and split, a part of m of `splits` equal ones:
+      carry = the identity of the merge                      (flash-decoding)
+      for block in blocks of `block` indices m of the split:
         carry = merge(carry, body(block))
       outs[split] = carry
     ```
 
-    The equation names the dimensions of all operands, `m` that of the keys:
-    operands with the label m are streamed, the body sees a block of them; the
-    others are invariant. After the arrow stand the labels of what the body
-    yields. A yielded value is summed over the blocks. If the body has a
-    `tpa.online_softmax`, its running maximum and sum are the first two results
-    and what follows is rescaled as the maximum grows; carries are merged by
-    (max, sum of weights, weighted sums), whose identity is (-inf, 0, 0).
+    Three letters have a part, whatever the tensors mean. `m` is the dimension
+    that is streamed: summed over, in blocks. `n` is the one that is kept, with a
+    carry for each index, and `b` the batch. In the forward pass of an attention,
+    and in the gradient of its queries, n counts queries and m keys; the gradients of keys and
+    values keep a carry for each key and stream over queries: there n is the key
+    and m the query. A stream may be without b or n: then there is one of it.
+
+    The equation names the dimensions of all operands: those with the label m are
+    streamed, the body sees a block of them; the others are invariant. After the
+    arrow stand the labels of what the body yields. A yielded value is summed over
+    the blocks. If the body has a `tpa.online_softmax`, its running maximum and sum
+    are the first two results and what follows is rescaled as the maximum grows;
+    carries are merged by (max, sum of weights, weighted sums), whose identity is
+    (-inf, 0, 0).
 
     Results are per split, in a first dimension of that size; they need to be
     merged (`tpa.merge`). A letter means the same dimension in all equations of
-    the body. `b`, `n` and `m` are batch, query and key.
+    the body.
 
     With `pages`, the operands that `paged` counts are pools of pages, as
-    `t6.cache_append` has them: row b's key m is at
-    `operand[pages[b, m / T], m % T, ...]`, and there are `length` keys. A block
+    `t6.cache_append` has them: index m of row b, a key, is at
+    `operand[pages[b, m / T], m % T, ...]`, and there are `length` of them. A block
     lies on one page.
 
     Constraints:
@@ -485,6 +492,8 @@ def Tpa_StreamOp : Op<Tpa_Dialect, "stream", [
     - (C7) pages, length and paged come together; pages is a b×k table of i32, and
       each paged operand has a term `bm...` and pages of a static number of tokens,
       a multiple of block
+    - (C8) each output has the labels b and n, if an operand has them and their
+      size is not 1: carries are not shared
 
     ```mlir
     %o:3 = tpa.stream "bnhd,bmhd,bmhe->bhn,bhn,bnhe"(%q, %k, %v) outs(%mu, %sigma, %y) block 32 splits 8 {

@@ -227,6 +227,14 @@ LogicalResult StreamOp::verify() {
       return emitOpError("an out is ") << value.getType() << ", but there are "
                                        << getSplits() << " splits";
   }
+  // stream_c8
+  for (char label : {'b', 'n'})
+    for (StringRef out : outs)
+      if (sizes.contains(label) && sizes.lookup(label) != 1 &&
+          !out.contains(label))
+        return emitOpError("output \"")
+               << out << "\" lacks the label '" << Twine(label)
+               << "' that an operand has";
   // stream_c5
   if (int64_t(getBlock()) <= 0 || int64_t(getSplits()) <= 0)
     return emitOpError("block and splits must be positive");

@@ -39,6 +39,9 @@ FailureOr<OpFoldResult> StreamLowering::sizeOfLabel(char label) {
       return OpFoldResult(b.getIndexAttr(shape[at]));
     dynamic = sizeOf(input, at);
   }
+  // A stream without a batch is one row.
+  if (!dynamic && label != 'm')
+    return OpFoldResult(b.getIndexAttr(1));
   if (!dynamic)
     return stream.emitOpError("has a size that is no scalar: that of '")
            << Twine(label) << "'";
@@ -59,6 +62,28 @@ int64_t StreamLowering::blockSize(char label) const {
         return label == 'n' && size > options.fewQueries ? options.queryBlock
                                                          : size;
   return options.queryBlock;
+}
+
+/// Blocks of keys are computed by einsums, maps and a softmax, from the
+/// stream's operands and from each other; maps may read scalar constants, too.
+LogicalResult StreamLowering::checkBody() {
+  Block &body = stream.getBody().front();
+  for (Operation &op : body) {
+    if (op.hasTrait<OpTrait::ConstantLike>() &&
+        !isa<ShapedType>(op.getResult(0).getType()))
+      continue;
+    if (!isa<EinsumOp, MapOp, OnlineSoftmaxOp, YieldOp>(op))
+      return op.emitOpError("cannot be lowered in the body of a stream: make "
+                            "its result an operand of the stream");
+    if (isa<EinsumOp>(op) && op.getNumOperands() > 2)
+      return op.emitOpError("in a stream has more than two operands: run "
+                            "tpa-contract-pairwise first");
+    for (Value operand : op.getOperands())
+      if (operand.getParentBlock() != &body)
+        return op.emitOpError("in a stream reads a tensor from around it: make "
+                              "it an operand of the stream");
+  }
+  return success();
 }
 
 /// Runs `body` with the label's range set to each block of [from, to): whole
@@ -129,6 +154,8 @@ void StreamLowering::workgroup() {
 }
 
 LogicalResult StreamLowering::run(func::FuncOp kernel) {
+  if (failed(checkBody()))
+    return failure();
   FailureOr<OpFoldResult> rows = sizeOfLabel('b'), queries = sizeOfLabel('n'),
                           keys = sizeOfLabel('m');
   if (failed(rows) || failed(queries) || failed(keys))
@@ -191,6 +218,8 @@ LogicalResult StreamLowering::run(func::FuncOp kernel) {
 
 LogicalResult cpu::lowerStream(func::FuncOp kernel,
                                const StreamLoweringOptions &options) {
+  if (failed(checkIsOverMemory(kernel)))
+    return failure();
   for (StreamOp stream : llvm::to_vector(kernel.getOps<StreamOp>()))
     if (failed(StreamLowering(stream, options).run(kernel)))
       return failure();

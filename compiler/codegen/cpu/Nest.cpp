@@ -32,6 +32,13 @@ Access accessAlong(AffineMap map, Value memref, unsigned loop) {
   return used ? Access::Contiguous : Access::Invariant;
 }
 
+LogicalResult checkIsOverMemory(func::FuncOp kernel) {
+  if (llvm::any_of(kernel.getArgumentTypes(), llvm::IsaPred<TensorType>))
+    return kernel.emitOpError("is a kernel over tensors: run "
+                              "exec-bufferize-kernels first");
+  return success();
+}
+
 Value sizeOf(Value memref, int64_t dim) {
   auto type = cast<MemRefType>(memref.getType());
   return llvm::TypeSwitch<Operation *, Value>(memref.getDefiningOp())

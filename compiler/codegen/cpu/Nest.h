@@ -124,6 +124,9 @@ mlir::Value sizeOf(mlir::Value memref, int64_t dim);
 /// touch its output, the last.
 mlir::linalg::FillOp fillBefore(mlir::linalg::GenericOp root, mlir::Value out);
 
+/// Fails, with a diagnostic, where a kernel has tensors for arguments.
+mlir::LogicalResult checkIsOverMemory(mlir::func::FuncOp kernel);
+
 /// Finds the nests of a kernel, in order.
 mlir::FailureOr<llvm::SmallVector<Nest>> findNests(mlir::func::FuncOp kernel);
 

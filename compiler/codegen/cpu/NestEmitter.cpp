@@ -27,11 +27,12 @@ NestEmitter::NestEmitter(OpBuilder &builder, const Nest &nest, int64_t lanes,
   for (unsigned loop = 0; loop < nest.extents.size(); ++loop)
     if (loop != nest.vectorLoop)
       (nest.isParallel(loop) ? parallel : reduction).push_back(loop);
+  sortByMemory(nest, parallel);
+  sortByMemory(nest, reduction);
+  // The innermost, also where memory has no other loop of the reduction.
   if (nest.vectorLoop)
     (nest.isParallel(*nest.vectorLoop) ? parallel : reduction)
         .push_back(*nest.vectorLoop);
-  sortByMemory(nest, parallel);
-  sortByMemory(nest, reduction);
   current.indices.assign(lower.begin(), lower.end());
   factor.assign(nest.extents.size(), 1);
 }

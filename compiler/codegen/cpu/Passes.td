@@ -72,6 +72,7 @@ def VectorizeKernels : Pass<"cpu-vectorize-kernels", "mlir::ModuleOp"> {
     Statistic<"numVector", "vector", "Nests with a vector loop">,
     Statistic<"numScalar", "scalar", "Nests without one">];
   let dependentDialects = ["mlir::affine::AffineDialect", "mlir::arith::ArithDialect",
+                           "mlir::linalg::LinalgDialect",
                            "mlir::memref::MemRefDialect", "mlir::scf::SCFDialect",
                            "mlir::vector::VectorDialect",
                            "mlir::x86vector::X86VectorDialect"];
@@ -89,7 +90,8 @@ def AddReferenceKernels : Pass<"cpu-add-reference-kernels", "mlir::ModuleOp"> {
   }];
   let statistics = [Statistic<"numKernels", "kernels", "Kernels copied">];
   let dependentDialects = ["mlir::affine::AffineDialect", "mlir::arith::ArithDialect",
-                           "mlir::func::FuncDialect", "mlir::memref::MemRefDialect",
+                           "mlir::func::FuncDialect", "mlir::linalg::LinalgDialect",
+                           "mlir::math::MathDialect", "mlir::memref::MemRefDialect",
                            "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"];
 }
 

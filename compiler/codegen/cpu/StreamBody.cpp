@@ -14,6 +14,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 using namespace tpa;
@@ -153,8 +154,11 @@ void StreamLowering::emitEinsum(EinsumOp op, std::optional<unsigned> out) {
   double scale = op.getScale().convertToDouble();
   bool rescales = scale != 1.0 && sums;
   SmallVector<Value> inputs = operandsOf(op, equation);
-  Value target = out ? carry(*out, equation.output)
-                     : allocate(op.getResult(), equation.output);
+  // What is scaled afterwards has to be in memory: no map is its epilogue.
+  Value target = out        ? carry(*out, equation.output)
+                 : rescales ? memory[op.getResult()] =
+                                  scratch(op.getResult(), equation.output)
+                            : allocate(op.getResult(), equation.output);
   bool adds = sums || out;
   generic(inputs, equation.terms, target, equation.output,
           sums && !out ? std::optional<double>(0.0) : std::nullopt,
@@ -193,6 +197,12 @@ void StreamLowering::emitMap(MapOp op) {
       [&](OpBuilder &nested, ValueRange in) -> Value {
         IRMapping map;
         map.map(body.getArguments(), in.drop_back());
+        llvm::SetVector<Value> captured;
+        getUsedValuesDefinedAbove(op.getBody(), captured);
+        for (Value value : captured)
+          if (Operation *constant = value.getDefiningOp();
+              constant && constant->getParentOp() == stream)
+            map.map(value, nested.clone(*constant)->getResult(0));
         for (Operation &inner : body.without_terminator()) {
           if (alwaysHolds(&inner))
             continue;
@@ -222,7 +232,8 @@ void StreamLowering::emitMap(MapOp op) {
           // What holds for every key selects nothing.
           if (auto select = dyn_cast<arith::SelectOp>(inner);
               select && alwaysHolds(select.getCondition().getDefiningOp())) {
-            map.map(select.getResult(), map.lookup(select.getTrueValue()));
+            map.map(select.getResult(),
+                    map.lookupOrDefault(select.getTrueValue()));
             continue;
           }
           if (auto both = dyn_cast<arith::AndIOp>(inner)) {
@@ -235,7 +246,7 @@ void StreamLowering::emitMap(MapOp op) {
           }
           nested.clone(inner, map);
         }
-        return map.lookup(body.getTerminator()->getOperand(0));
+        return map.lookupOrDefault(body.getTerminator()->getOperand(0));
       });
 }
 

@@ -143,10 +143,13 @@ static std::optional<Comparison> comparisonOf(arith::CmpIOp op) {
   return comparison;
 }
 
-/// positions[b] of the row; null where it is no scalar of the stream.
+/// positions[b] of the row; null where it is no scalar of the stream, or that
+/// of another dimension.
 Value StreamLowering::firstPosition(tensor::ExtractOp position) {
+  auto index = position.getIndices().front().getDefiningOp<IndexOp>();
+  bool isRow = index && index.getLabel() == "b";
   if (auto argument = dyn_cast<BlockArgument>(position.getTensor());
-      argument && argument.getOwner() == &stream.getBody().front()) {
+      argument && isRow && argument.getOwner() == &stream.getBody().front()) {
     Value loaded = memref::LoadOp::create(
         b, loc, stream.getInputs()[argument.getArgNumber()], ranges['b'].begin);
     return arith::IndexCastOp::create(b, loc, b.getIndexType(), loaded);

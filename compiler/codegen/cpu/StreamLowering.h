@@ -44,6 +44,7 @@ private:
       llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::ValueRange)>;
 
   // Workgroups and blocks: LowerStream.cpp
+  mlir::LogicalResult checkBody();
   mlir::FailureOr<mlir::OpFoldResult> sizeOfLabel(char label);
   int64_t blockSize(char label) const;
   void loopOver(mlir::Value from, mlir::Value to, int64_t step, char label,

@@ -229,6 +229,8 @@ struct VectorizeKernels : cpu::impl::VectorizeKernelsBase<VectorizeKernels> {
   }
 
   LogicalResult vectorize(func::FuncOp kernel) {
+    if (failed(checkIsOverMemory(kernel)))
+      return failure();
     lowerCopies(kernel);
     if (!kernel->hasAttr(exec::gridAttrName))
       collapseReductions(kernel);

@@ -87,3 +87,44 @@ func.func @too_many_operands(%q: tensor<1x1x8xf32>, %k: tensor<1x?x8xf32>) -> te
   %o = tpa.einsum "bnm,bme->bne"(%w, %k) : tensor<1x1x?xf32>, tensor<1x?x8xf32>
   return %o : tensor<1x1x8xf32>
 }
+
+// -----
+
+// CHECK: [Missed] stream {{.*}}Reason="an operation between softmax and sum reads weights twice"{{.*}}code=not-linear
+func.func @not_linear_square(%q: tensor<1x1x4x8xf32>, %k: tensor<1x?x4x8xf32>) -> tensor<1x1x4x8xf32> {
+  %l = tpa.einsum "bnhd,bmhd->bhnm"(%q, %k) : tensor<1x1x4x8xf32>, tensor<1x?x4x8xf32>
+  %w = tpa.softmax %l : tensor<1x4x1x?xf32>
+  %o = tpa.einsum "bhnm,bhnm,bmhe->bnhe"(%w, %w, %k) : tensor<1x4x1x?xf32>, tensor<1x4x1x?xf32>, tensor<1x?x4x8xf32>
+  return %o : tensor<1x1x4x8xf32>
+}
+
+// -----
+
+// Each row of the batch would write the maximum and the sum of all.
+// CHECK: [Missed] stream {{.*}}Reason="a softmax lacks the batch that other operands have", Suggestion="give its scores the dimension of the batch"{{.*}}code=shared-rows
+func.func @shared_rows_batch(%q: tensor<5x8xf32>, %k: tensor<?x8xf32>, %r: tensor<2x5x8xf32>, %s: tensor<2x?x8xf32>) -> tensor<2x5x8xf32> {
+  %l = tpa.einsum "nd,md->nm"(%q, %k) : tensor<5x8xf32>, tensor<?x8xf32>
+  %w = tpa.softmax %l : tensor<5x?xf32>
+  %g = tpa.einsum "bnd,bmd->bnm"(%r, %s) : tensor<2x5x8xf32>, tensor<2x?x8xf32>
+  %o = tpa.einsum "bnm,nm,bme->bne"(%g, %w, %s) : tensor<2x5x?xf32>, tensor<5x?xf32>, tensor<2x?x8xf32>
+  return %o : tensor<2x5x8xf32>
+}
+
+// -----
+
+// CHECK: [Missed] stream {{.*}}Reason="the sum over m is also over rows of the softmax, each of which is divided by a sum of its own"{{.*}}code=shared-rows
+func.func @shared_rows_heads(%q: tensor<1x1x4x8xf32>, %k: tensor<1x?x4x8xf32>, %v: tensor<1x?x8xf32>) -> tensor<1x1x8xf32> {
+  %l = tpa.einsum "bnhd,bmhd->bhnm"(%q, %k) : tensor<1x1x4x8xf32>, tensor<1x?x4x8xf32>
+  %w = tpa.softmax %l : tensor<1x4x1x?xf32>
+  %o = tpa.einsum "bhnm,bme->bne"(%w, %v) : tensor<1x4x1x?xf32>, tensor<1x?x8xf32>
+  return %o : tensor<1x1x8xf32>
+}
+
+// -----
+
+// CHECK: [Missed] stream {{.*}}Reason="the chain has more dimensions than there are letters"{{.*}}code=too-many-labels
+func.func @too_many_labels(%q: tensor<5x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1xf32>, %k: tensor<?x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1xf32>) -> tensor<5xf32> {
+  %l = tpa.einsum "nabcdefgijklopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ,mabcdefgijklopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ->nm"(%q, %k) : tensor<5x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1xf32>, tensor<?x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1xf32>
+  %o = tpa.einsum "nm->n"(%l) : tensor<5x?xf32>
+  return %o : tensor<5xf32>
+}

@@ -400,3 +400,29 @@ func.func @stream_c7_together(%x: tensor<2x1x8xf32>, %k: tensor<9x64x8xf32>, %z:
   } {paged = array<i64: 1>} : (tensor<2x1x8xf32>, tensor<9x64x8xf32>) -> (tensor<1x2x1x8xf32>)
   return
 }
+
+// -----
+
+func.func @stream_c8_batch(%x: tensor<2x5x8xf32>, %k: tensor<2x?x8xf32>, %z: tensor<1x5x8xf32>) {
+  // expected-error @below {{'tpa.stream' op output "nd" lacks the label 'b' that an operand has}}
+  %s = tpa.stream "bnd,bmd->nd"(%x, %k) outs(%z) block 16 splits 1 {
+  ^bb0(%xi: tensor<2x5x8xf32>, %kj: tensor<2x?x8xf32>):
+    %l = tpa.einsum "bnd,bmd->bnm"(%xi, %kj) : tensor<2x5x8xf32>, tensor<2x?x8xf32>
+    %o = tpa.einsum "bnm,bmd->nd"(%l, %kj) : tensor<2x5x?xf32>, tensor<2x?x8xf32>
+    tpa.yield %o : tensor<5x8xf32>
+  } : (tensor<2x5x8xf32>, tensor<2x?x8xf32>) -> (tensor<1x5x8xf32>)
+  return
+}
+
+// -----
+
+func.func @stream_c8_kept(%x: tensor<2x5x8xf32>, %k: tensor<2x?x8xf32>, %z: tensor<1x2x8xf32>) {
+  // expected-error @below {{'tpa.stream' op output "bd" lacks the label 'n' that an operand has}}
+  %s = tpa.stream "bnd,bmd->bd"(%x, %k) outs(%z) block 16 splits 1 {
+  ^bb0(%xi: tensor<2x5x8xf32>, %kj: tensor<2x?x8xf32>):
+    %l = tpa.einsum "bnd,bmd->bnm"(%xi, %kj) : tensor<2x5x8xf32>, tensor<2x?x8xf32>
+    %o = tpa.einsum "bnm,bmd->bd"(%l, %kj) : tensor<2x5x?xf32>, tensor<2x?x8xf32>
+    tpa.yield %o : tensor<2x8xf32>
+  } : (tensor<2x5x8xf32>, tensor<2x?x8xf32>) -> (tensor<1x2x8xf32>)
+  return
+}

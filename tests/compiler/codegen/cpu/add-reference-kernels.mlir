@@ -79,3 +79,18 @@ func.func private @taps() attributes {exec.kernel} {
   }
   return
 }
+
+// -----
+
+// A copy is loops, too, where nothing else has brought linalg with it.
+// CHECK-LABEL: module @reference
+// CHECK:         func.func private @copy
+// CHECK:           scf.for
+// CHECK-NOT:       memref.copy
+// CHECK:           return
+func.func private @copy() attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<4x8xf32>
+  %y = exec.binding 1 : memref<4x8xf32>
+  memref.copy %x, %y : memref<4x8xf32> to memref<4x8xf32>
+  return
+}

@@ -195,3 +195,28 @@ func.func private @twin_tiles() attributes {exec.kernel} {
   }
   return
 }
+
+// A sum of products that each operand has loops of its own in: the second one's stays, around the stream of the first.
+// CHECK-LABEL: func.func private @sums_apart
+// CHECK: %[[E:.*]] = exec.binding 1
+// CHECK: scf.for
+// CHECK: scf.for %[[I:.*]] = %c0 to %c16 step %c1 iter_args
+// CHECK: vector.load %{{.*}} : memref<2x128xf32>
+// CHECK: memref.load %[[E]][%[[I]]]
+// CHECK: return
+func.func private @sums_apart() attributes {exec.kernel} {
+  %x = exec.binding 0 : memref<2x2x64xf32>
+  %e = exec.binding 1 : memref<16xf32>
+  %y = exec.binding 2 : memref<2xf32>
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%y : memref<2xf32>)
+  linalg.generic {indexing_maps = [affine_map<(h, n, m, e) -> (h, n, m)>, affine_map<(h, n, m, e) -> (e)>, affine_map<(h, n, m, e) -> (h)>],
+                  iterator_types = ["parallel", "reduction", "reduction", "reduction"]}
+      ins(%x, %e : memref<2x2x64xf32>, memref<16xf32>) outs(%y : memref<2xf32>) {
+  ^bb0(%a: f32, %b: f32, %acc: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %acc, %0 : f32
+    linalg.yield %1 : f32
+  }
+  return
+}

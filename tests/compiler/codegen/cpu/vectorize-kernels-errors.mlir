@@ -214,3 +214,11 @@ func.func private @unlike_twins() attributes {exec.kernel} {
   }
   return
 }
+
+// -----
+
+// expected-error@+1 {{is a kernel over tensors: run exec-bufferize-kernels first}}
+func.func private @tensors(%x: tensor<32xf32>, %y: tensor<32xf32>) -> tensor<32xf32> attributes {exec.kernel} {
+  %r = linalg.copy ins(%x : tensor<32xf32>) outs(%y : tensor<32xf32>) -> tensor<32xf32>
+  return %r : tensor<32xf32>
+}
