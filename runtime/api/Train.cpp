@@ -8,6 +8,7 @@
 #include "runtime/api/Status.h"
 #include "runtime/api/Tokenizer.h"
 #include "runtime/distributed/Communicator.h"
+#include "runtime/train/LossPlot.h"
 #include "runtime/train/ReferenceConfig.h"
 #include "runtime/train/Trainer.h"
 
@@ -176,6 +177,14 @@ t6_status *t6_train_settings(const t6_train_options *given, char **json) {
   absl::StatusOr<nlohmann::json> object = toJson(*resolved);
   T6_RETURN_IF_ERROR(object.status());
   *json = copyString(object->dump(2) + "\n");
+  return nullptr;
+}
+
+t6_status *t6_plot_losses(const char *run, const char *output) {
+  if (!run || !output)
+    return nullArgument(run ? "output" : "run");
+  T6_RETURN_IF_ERROR(
+      writeLossPlot(absl::StrCat(run, "/metrics.jsonl"), output, run));
   return nullptr;
 }
 

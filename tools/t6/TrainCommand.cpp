@@ -32,6 +32,7 @@ public:
   const char *summary() const override {
     return "Train a model that tpa-opt --train has compiled";
   }
+  const char *remarks() const override;
   void declare(Options &options) override;
   int run() override;
 
@@ -45,6 +46,20 @@ private:
   std::deque<std::string> values; ///< Beside `names`; empty: not given.
   bool printSettings = false;
 };
+
+const char *TrainCommand::remarks() const {
+  return "Several ranks: mpirun -n 4 t6 train ..., or srun --mpi=pmix, over "
+         "Open "
+         "MPI. A process learns its rank and their number from the first of\n"
+         "  OMPI_COMM_WORLD_RANK, OMPI_COMM_WORLD_SIZE   mpirun of Open MPI\n"
+         "  PMI_RANK, PMI_SIZE                           launchers of PMI\n"
+         "  SLURM_PROCID, SLURM_STEP_NUM_TASKS           a step of srun\n"
+         "  RANK, WORLD_SIZE                             torchrun\n"
+         "Ranks of torchrun are refused: it brings no way to talk but "
+         "PyTorch's. "
+         "With WORLD_SIZE=1 it is a run of one rank.\n"
+         "SIGINT and SIGTERM save and end with code 130.";
+}
 
 void TrainCommand::declare(Options &options) {
   options.positional("artifact", model.artifact, "Compiled model (.t6x)");
