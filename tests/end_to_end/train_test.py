@@ -83,9 +83,71 @@ class TrainTest(unittest.TestCase):
 
     def test_log_is_the_reference_s(self):
         stdout, _ = self.train(self.path("log"))
-        found = re.findall(r"^iter (\d+): loss \d+\.\d{4}, time \d+\.\d\dms, mfu -100\.00%, tps \(M\) \d+\.\d\d, "
+        found = re.findall(r"^iter (\d+): loss \d+\.\d{4}, time \d+\.\d\dms, mfu (-?\d+\.\d\d)%, tps \(M\) \d+\.\d\d, "
                            r"tokens trained \d+\.\d\dB, ", stdout, re.MULTILINE)
-        self.assertEqual(found, [str(i) for i in range(STEPS)])
+        self.assertEqual([int(number) for number, _ in found], list(range(STEPS)))
+        # The first five do not count.
+        self.assertEqual([use for _, use in found[:5]], ["-100.00"] * 5)
+        self.assertTrue(all(0 < float(use) < 100 for _, use in found[5:]), found)
+
+    def test_mfu_is_of_the_measured_peak_unless_told(self):
+        out = self.path("mfu")
+        _, stderr = self.train(out)
+        measured = float(re.search(r"the MFU is a share of (\d+\.\d) GFLOP/s, measured: .* on 1 thread; "
+                                   r"--peak-flops", stderr)[1])
+        self.assertGreater(measured, 5)
+        last = lines(f"{out}/metrics.jsonl")[-2]
+        self.assertGreater(last["train/mfu"], 0)
+        # The reference's reckoning, for an A100: far less of it.
+        self.assertLess(0, last["mfu_ref"])
+        self.assertLess(last["mfu_ref"], last["train/mfu"])
+        told = self.path("mfu_told")
+        _, stderr = self.train(told, "--peak-flops=1e15")
+        self.assertNotIn("measured", stderr)
+        self.assertLess(lines(f"{told}/metrics.jsonl")[-2]["train/mfu"], 1e-1)
+
+    def test_milestones_stay(self):
+        out = self.path("milestones")
+        self.train(out, "--save-interval=0", "--eval-interval=2", "--milestones=3", "--keep-last=1", "--keep-best=off")
+        found = sorted(path.name for path in pathlib.Path(out).glob("checkpoint-*"))
+        self.assertEqual(found, ["checkpoint-0", "checkpoint-12", "checkpoint-6"])
+        for name in found:
+            state = json.loads(pathlib.Path(out, name, "state.json").read_text())
+            self.assertIn(f'"step": {name.split("-")[1]},', json.dumps(state))
+        # One that stays is a checkpoint like any other: the run goes on from it.
+        self.train(out, f"--resume={out}/checkpoint-6", "--save-interval=0", "--eval-interval=2", "--milestones=3",
+                   "--keep-last=1", "--keep-best=off")
+        self.assertEqual(sorted(path.name for path in pathlib.Path(out, "checkpoints").glob("step-*")),
+                         ["step-000000", "step-000006", "step-000012", f"step-{STEPS:06}"])
+
+    def test_plots_on_request(self):
+        out = self.path("plot")
+        self.train(out, "--plot=off")
+        self.assertFalse(pathlib.Path(out, "loss.svg").exists())
+        for flags, file in ((), f"{out}/loss.svg"), (("-o", self.path("other.svg")), self.path("other.svg")):
+            subprocess.run([T6, "plot", out, *flags], check=True, capture_output=True)
+            self.assertIn("<svg", pathlib.Path(file).read_text())
+        failed = subprocess.run([T6, "plot", self.path("nowhere")], capture_output=True, text=True)
+        self.assertEqual(failed.returncode, 1, failed.stderr)
+        self.assertIn("nowhere/metrics.jsonl", failed.stderr)
+
+    def test_evaluates_what_training_does(self):
+        """The last evaluation of the run again, on the share that it kept apart."""
+        out = subprocess.run(
+            [T6, "eval", self.artifact, "--weights", f"{self.whole}/latest/model.safetensors", "--data", CORPUS,
+             "--tokenizer", "bytes", "--validation-share", "0.05", "--json"], capture_output=True, text=True)
+        self.assertEqual(out.returncode, 0, out.stderr)
+        whole = self.path("evaluated")
+        self.train(whole, "--eval-batches=0")
+        self.assertAlmostEqual(json.loads(out.stdout)["loss"], lines(f"{whole}/metrics.jsonl")[-1]["val/loss"],
+                               places=4)
+
+    def test_torchrun_is_sent_to_mpirun(self):
+        environment = {**os.environ, "RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}
+        error = self.fails(self.path("torchrun"), code=3, env=environment)
+        self.assertIn("HINT: mpirun -n 2 t6 train ...", error)
+        # One rank needs nobody to talk to.
+        self.train(self.path("torchrun1"), env={**environment, "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"})
 
     def test_goes_on_after_kill(self):
         rng = random.Random(1)
