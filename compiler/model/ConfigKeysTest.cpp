@@ -11,6 +11,7 @@
 #include "dialects/tpa/TpaDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -28,7 +29,8 @@ class ConfigKeys : public testing::Test {
 protected:
   ConfigKeys() : context(MLIRContext::Threading::DISABLED) {
     context.loadDialect<tpa::TpaDialect, tpa::t6::T6Dialect, func::FuncDialect,
-                        arith::ArithDialect, tensor::TensorDialect>();
+                        arith::ArithDialect, math::MathDialect,
+                        tensor::TensorDialect>();
   }
 
   /// The keys that the model of a module has once it is instantiated.

@@ -142,6 +142,50 @@ class TrainTest(unittest.TestCase):
         self.assertAlmostEqual(json.loads(out.stdout)["loss"], lines(f"{whole}/metrics.jsonl")[-1]["val/loss"],
                                places=4)
 
+    def test_the_reference_s_steps(self):
+        """Sums of gradients, a first step without effect, a last one too many, eight times the accumulation."""
+        out = self.path("reference")
+        stdout, _ = self.train(out, "--preset=reference", "--precision=f32", "--batch=0", "--length=0",
+                               "--accumulation=1", "--warmup=4", "--decay-steps=12", "--eval-batches=2",
+                               "--save-interval=0", "--min-rate=1e-4")
+        self.assertIn("512 tokens a step: 8 micro-batches of 2 x 32", stdout)
+        records = lines(f"{out}/metrics.jsonl")
+        steps = [r for r in records if "loss_mean" in r]
+        self.assertEqual([r["iter"] for r in steps], list(range(STEPS + 1)))
+        self.assertEqual([r["lr"] for r in steps[:5]], [3e-3 * step / 4 for step in range(5)])
+        first, after = (pathlib.Path(out, name, "model.safetensors") for name in ("checkpoint-0", "latest"))
+        self.assertNotEqual(first.read_bytes(), after.read_bytes())
+        for step in steps:
+            self.assertAlmostEqual(step["train/grad_norm"], 8 * step["grad_norm_mean"], delta=1e-5)
+        # train/loss is the last micro-batch's, loss_mean that of all.
+        self.assertTrue(any(abs(r["train/loss"] - r["loss_mean"]) > 1e-3 for r in steps))
+        evaluations = [r for r in records if "val/loss" in r]
+        self.assertEqual([r["iter"] for r in evaluations], [0, 5, 10, STEPS + 1])
+        self.assertTrue(all("train/loss" in r for r in evaluations))
+        state = json.loads(pathlib.Path(out, "checkpoint-0", "state.json").read_text())
+        self.assertIn('"step": 0,', json.dumps(state))
+
+        # The data after an evaluation depends on how much it drew: a mistake that `fixed` does not make.
+        other = self.path("reference_other")
+        self.train(other, "--preset=reference", "--precision=f32", "--batch=0", "--length=0", "--accumulation=1",
+                   "--warmup=4", "--decay-steps=12", "--eval-batches=3", "--save-interval=0", "--min-rate=1e-4")
+        self.assertNotEqual(*([r["loss_mean"] for r in lines(f"{run}/metrics.jsonl") if "loss_mean" in r]
+                              for run in (out, other)))
+
+        fixed = []
+        for batches in 2, 3:
+            run = self.path(f"fixed{batches}")
+            stdout, _ = self.train(run, "--preset=fixed", "--precision=f32", "--batch=0", "--length=0",
+                                   "--tokens-per-step=512", "--warmup=4", "--decay-steps=12",
+                                   f"--eval-batches={batches}", "--save-interval=0", "--min-rate=1e-4")
+            self.assertIn("512 tokens a step", stdout)
+            fixed.append([r for r in lines(f"{run}/metrics.jsonl") if "loss_mean" in r])
+        self.assertEqual(*([r["loss_mean"] for r in run] for run in fixed))
+        self.assertEqual(len(fixed[0]), STEPS)
+        self.assertEqual(fixed[0][0]["lr"], 3e-3 / 4)
+        self.assertEqual(fixed[0][0]["train/grad_norm"], fixed[0][0]["grad_norm_mean"])
+        self.assertEqual(fixed[0][0]["train/loss"], fixed[0][0]["loss_mean"])
+
     def test_torchrun_is_sent_to_mpirun(self):
         environment = {**os.environ, "RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}
         error = self.fails(self.path("torchrun"), code=3, env=environment)
@@ -258,6 +302,13 @@ class TrainTest(unittest.TestCase):
         settings = json.loads(out.stdout)
         self.assertEqual((settings["learning-rate"], settings["steps"], settings["beta2"], settings["decay"]),
                          (3e-4, 7, 0.9, "all"))
+        config.write_text("n_head = 8\nbatch_size = 2\nblock_size = 32\ndropout = 0.1\n")
+        stdout, stderr = self.train(self.path("config_run"), f"--reference-config={config}", "--precision=f32")
+        self.assertIn("Overriding: n_head = 8\nOverriding: batch_size = 2\n", stdout)
+        self.assertIn("accepted but without effect: dropout", stderr)
+        config.write_text("n_head = 6\nbatch_size = 2\nblock_size = 32\n")
+        self.assertIn("n_head is 6 in the configuration and 8 in the compiled model",
+                      self.fails(self.path("config_run2"), f"--reference-config={config}", "--precision=f32", code=3))
         config.write_text("import subprocess\n")
         failed = subprocess.run([T6, "train", self.artifact, "--reference-config", str(config), "--print-settings"],
                                 capture_output=True, text=True)
