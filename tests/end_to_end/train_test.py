@@ -4,6 +4,7 @@
 usage: train_test.py <tpa-opt> <t6> <model.mlir> <corpus>
 """
 
+import array
 import json
 import os
 import pathlib
@@ -24,6 +25,14 @@ STEPS = 14
 
 def lines(path):
     return [json.loads(line) for line in pathlib.Path(path).read_text().splitlines()]
+
+
+def tensors(path):
+    """The f32 tensors of a safetensors file."""
+    data = pathlib.Path(path).read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    return {name: array.array("f", data[start + spec["data_offsets"][0]:start + spec["data_offsets"][1]])
+            for name, spec in json.loads(data[8:start]).items() if name != "__metadata__"}
 
 
 class TrainTest(unittest.TestCase):
@@ -120,6 +129,18 @@ class TrainTest(unittest.TestCase):
         self.assertEqual(sorted(path.name for path in pathlib.Path(out, "checkpoints").glob("step-*")),
                          ["step-000000", "step-000006", "step-000012", f"step-{STEPS:06}"])
 
+    def test_seed_of_a_configuration(self):
+        """It is that of the weights too, whichever way it is given."""
+        losses = []
+        for i, flags in enumerate((["--seed=7"], ["--reference-config=--seed=7"], [])):
+            out = self.path(f"seed{i}")
+            self.train(out, *flags, "--precision=f32", "--batch=0", "--length=0", "--accumulation=1", "--steps=1",
+                       "--warmup=0", "--decay-steps=9", "--grad-accum=mean", "--decay=all", "--sampler=epochs",
+                       "--eval-interval=0", "--keep-best=off", "--min-rate=0")
+            losses.append(lines(f"{out}/metrics.jsonl")[0]["loss_mean"])
+        self.assertEqual(losses[0], losses[1])
+        self.assertNotEqual(losses[0], losses[2])
+
     def test_plots_on_request(self):
         out = self.path("plot")
         self.train(out, "--plot=off")
@@ -153,8 +174,18 @@ class TrainTest(unittest.TestCase):
         steps = [r for r in records if "loss_mean" in r]
         self.assertEqual([r["iter"] for r in steps], list(range(STEPS + 1)))
         self.assertEqual([r["lr"] for r in steps[:5]], [3e-3 * step / 4 for step in range(5)])
-        first, after = (pathlib.Path(out, name, "model.safetensors") for name in ("checkpoint-0", "latest"))
-        self.assertNotEqual(first.read_bytes(), after.read_bytes())
+        # The first checkpoint has the reference's initial values: of t6_nano, 8 heads of 32, width 128, ranks 3 and 2.
+        first, after = (tensors(f"{out}/{name}/model.safetensors") for name in ("checkpoint-0", "latest"))
+        layer = "transformer.h.1."
+        for name, bound in (("transformer.wte.weight", 128 ** -0.5), (f"{layer}mlp.c_fc1.weight", 128 ** -0.5),
+                            (f"{layer}attn.c_qkv.W_A_q.weight", (6 / (8 * 3 + 128 * 3)) ** 0.5),
+                            (f"{layer}attn.c_qkv.W_B_k.weight", (6 / (2 * 32 + 128 * 32)) ** 0.5)):
+            largest = max(map(abs, first[name]))
+            self.assertLessEqual(largest, bound * 1.000001, name)
+            self.assertGreater(largest, bound * 0.99, name)
+        for name in f"{layer}attn.c_proj.weight", f"{layer}mlp.c_proj.weight":
+            self.assertEqual((max(first[name]), min(first[name])), (0, 0))
+            self.assertGreater(max(after[name]), 0)
         for step in steps:
             self.assertAlmostEqual(step["train/grad_norm"], 8 * step["grad_norm_mean"], delta=1e-5)
         # train/loss is the last micro-batch's, loss_mean that of all.

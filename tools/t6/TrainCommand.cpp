@@ -8,6 +8,8 @@
 #include "tools/t6/Console.h"
 #include "tools/t6/ModelArguments.h"
 
+#include <nlohmann/json.hpp>
+
 #include <atomic>
 #include <cmath>
 #include <csignal>
@@ -96,15 +98,12 @@ void TrainCommand::printProgress(void *user,
 int TrainCommand::run() {
   std::vector<std::string> given;
   std::vector<const char *> settings, files;
-  std::string seed = "5000";
   for (size_t i = 0; i < names.size(); ++i) {
     if (values[i].empty())
       continue;
     given.push_back(names[i] + "=" + values[i]);
     if (names[i] == "tokenizer")
       tokenizer = values[i];
-    if (names[i] == "seed")
-      seed = values[i];
   }
   for (const std::string &setting : given)
     settings.push_back(setting.c_str());
@@ -117,14 +116,16 @@ int TrainCommand::run() {
   options.reference_config_count = files.size();
   options.settings = settings.data();
   options.setting_count = settings.size();
+  char *json = nullptr;
+  if (t6_status *status = t6_train_settings(&options, &json))
+    return fail(status);
+  std::string resolved = json;
+  t6_free(json);
   if (printSettings) {
-    char *json = nullptr;
-    if (t6_status *status = t6_train_settings(&options, &json))
-      return fail(status);
-    writeOut(json);
-    t6_free(json);
+    writeOut(resolved);
     return kFine;
   }
+  uint64_t seed = nlohmann::json::parse(resolved)["seed"];
   Tokenizer opened;
   if (!tokenizer.empty())
     if (t6_status *status = openTokenizer(tokenizer, opened))
@@ -136,8 +137,7 @@ int TrainCommand::run() {
   if (t6_status *status = model.open(loaded))
     return fail(status);
   if (model.weights.empty())
-    if (t6_status *status = t6_model_initial_weights(
-            loaded.get(), std::strtoull(seed.c_str(), nullptr, 10)))
+    if (t6_status *status = t6_model_initial_weights(loaded.get(), seed))
       return fail(status);
   training.store(loaded.get());
   std::signal(SIGINT, interrupt);
