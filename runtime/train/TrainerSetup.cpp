@@ -204,6 +204,12 @@ absl::Status Trainer::openRun() {
       checkpoint = std::move(latest->checkpoint);
     else if (!absl::IsNotFound(latest.status()))
       return latest.status();
+    else if (ReferenceCheckpoint::isOne(options.out))
+      return absl::InvalidArgumentError(
+          absl::StrCat(options.out,
+                       " holds a checkpoint of the reference. HINT: go on with "
+                       "--resume=",
+                       options.out, ", or choose another --out"));
   } else if (!isReference) {
     absl::StatusOr<std::unique_ptr<TrainingCheckpoint>> found =
         TrainingCheckpoint::open(options.resume, &own);

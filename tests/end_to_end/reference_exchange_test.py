@@ -170,6 +170,19 @@ class ExchangeTest(unittest.TestCase):
         for file in "model.safetensors", "optimizer.safetensors":
             self.assertEqual(*(pathlib.Path(out, "latest", file).read_bytes() for out in (own, imported)))
 
+    def test_is_not_passed_over(self):
+        """A folder of the reference's as --out is no place for a new run."""
+        folder = self.path("theirs")
+        shutil.copytree(self.exported, folder)
+        for resume in "never", "auto":
+            done = self.train(folder, f"--resume={resume}")
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(f"HINT: go on with --resume={folder}", done.stderr)
+        done = self.train(folder, f"--resume={folder}", steps=STEPS + 1)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        done = self.train(folder, "--resume=auto", steps=STEPS + 2)
+        self.assertIn(f"goes on after step {STEPS + 1}", done.stderr)
+
     def test_weights_alone_begin_a_run(self):
         folder = self.path("alone")
         shutil.copytree(self.exported, folder)
