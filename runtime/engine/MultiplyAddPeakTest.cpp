@@ -14,9 +14,18 @@
 namespace t6 {
 namespace {
 
+/// Without optimisation no loop comes near to a peak.
+bool canMeasure() {
+#ifdef __OPTIMIZE__
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+  return false;
+#endif
+}
+
 TEST(MultiplyAddPeak, IsOfFusedVectorOperations) {
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
-    GTEST_SKIP() << "no AVX2";
+  if (!canMeasure())
+    GTEST_SKIP() << "no AVX2, or not optimised";
   auto pool = ThreadPool::create(1);
   ASSERT_TRUE(pool.ok()) << pool.status();
   auto start = std::chrono::steady_clock::now();
@@ -31,9 +40,9 @@ TEST(MultiplyAddPeak, IsOfFusedVectorOperations) {
   EXPECT_LT(seconds, 5);
 }
 
-TEST(MultiplyAddPeak, IsMoreThanAChainOfMultipliesCanReach) {
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
-    GTEST_SKIP() << "no AVX2";
+TEST(MultiplyAddPeak, IsOfManyChainsAtOnce) {
+  if (!canMeasure())
+    GTEST_SKIP() << "no AVX2, or not optimised";
   auto pool = ThreadPool::create(1);
   ASSERT_TRUE(pool.ok()) << pool.status();
   // One float at a time, each waiting for the one before.
@@ -54,7 +63,9 @@ TEST(MultiplyAddPeak, IsMoreThanAChainOfMultipliesCanReach) {
     (void)end;
     best = std::max(best, 2.0 * kSteps / seconds);
   }
-  EXPECT_GT(measureMultiplyAddPeak(**pool), 8 * best);
+  // A quarter of an operation a cycle. A chain of 16 floats would have 8, and
+  // two units that are never idle have 32 or 64.
+  EXPECT_GT(measureMultiplyAddPeak(**pool), 48 * best);
 }
 
 } // namespace
