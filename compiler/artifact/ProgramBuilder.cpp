@@ -6,10 +6,13 @@
 
 #include "compiler/artifact/ProgramBuilder.h"
 #include "compiler/artifact/RopeTable.h"
+#include "compiler/model/ConfigKeys.h"
 #include "dialects/exec/ExecDialect.h"
 #include "dialects/tpa/TpaDialect.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
 
@@ -55,6 +58,28 @@ FailureOr<::t6::DType> dtypeOf(Type type) {
     return ::t6::BufferKind::Arena;
   }
   llvm_unreachable("all kinds are handled");
+}
+
+/// A value of configKeys().
+llvm::json::Value jsonOf(Attribute value) {
+  if (auto flag = dyn_cast<BoolAttr>(value))
+    return flag.getValue();
+  if (auto integer = dyn_cast<IntegerAttr>(value))
+    return integer.getInt();
+  if (auto number = dyn_cast<FloatAttr>(value))
+    return number.getValueAsDouble();
+  if (auto text = dyn_cast<StringAttr>(value))
+    return text.getValue();
+  if (auto list = dyn_cast<ArrayAttr>(value))
+    return llvm::json::Array(llvm::map_range(list, jsonOf));
+  return nullptr;
+}
+
+std::string jsonText(DictionaryAttr keys) {
+  llvm::json::Object object;
+  for (NamedAttribute entry : keys)
+    object[entry.getName().strref()] = jsonOf(entry.getValue());
+  return llvm::formatv("{0}", llvm::json::Value(std::move(object)));
 }
 
 ::t6::Init::Kind kindOf(exec::InitKind kind) {
@@ -374,6 +399,8 @@ private:
         model.name = name.str();
       if (auto attention = summary.getAs<FlatSymbolRefAttr>("attention"))
         model.attention = attention.getValue().str();
+      if (auto keys = summary.getAs<DictionaryAttr>(configAttrName))
+        model.config = jsonText(keys);
     }
     model.vocabSize = integer("vocab");
     model.layers = integer("layers");

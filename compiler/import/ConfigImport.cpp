@@ -353,32 +353,6 @@ static std::string symbolName(StringRef fileName) {
   return taken ? "model_" + name : name;
 }
 
-/// Normalises each head of the attention's result, with weights.
-static void insertSubln(func::FuncOp function, StringRef size) {
-  AttentionOp attention = *function.getOps<AttentionOp>().begin();
-  OpBuilder builder(attention);
-  Location loc = attention.getLoc();
-  auto type =
-      RankedTensorType::get({ShapedType::kDynamic}, builder.getF32Type());
-  Value weight = t6::ParamOp::create(
-      builder, loc, type, StringRef("attn.subln.weight"), size, t6::InitAttr());
-  builder.setInsertionPointAfter(attention);
-  auto norm = t6::RmsNormOp::create(builder, loc, attention.getResult(), weight,
-                                    llvm::APFloat(1e-5));
-  attention.getResult().replaceAllUsesExcept(norm, norm);
-}
-
-static void setTheta(func::FuncOp function, double theta) {
-  Builder builder(function.getContext());
-  function.walk([&](RopeOp op) {
-    RopeAttr rope = op.getRope();
-    op.setRopeAttr(RopeAttr::get(
-        op.getContext(), builder.getF64FloatAttr(theta), rope.getFraction(),
-        rope.getPairs(), rope.getTransposed(), rope.getTable(), rope.getDecay(),
-        rope.getDecayBase(), rope.getReciprocal()));
-  });
-}
-
 static OwningOpRef<ModuleOp> build(const Description &model, Location loc,
                                    StringRef name) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
@@ -398,7 +372,7 @@ static OwningOpRef<ModuleOp> build(const Description &model, Location loc,
   function.setPrivate();
   if (!model.sublnSize.empty())
     insertSubln(function, model.sublnSize);
-  setTheta(function, model.theta);
+  setRopeTheta(function, model.theta);
   return module;
 }
 

@@ -10,6 +10,7 @@
 
 #include "compiler/model/AttentionLibrary.h"
 #include "compiler/model/CheckAttention.h"
+#include "compiler/model/ConfigKeys.h"
 #include "compiler/model/Passes.h"
 #include "compiler/model/Specialize.h"
 #include "dialects/t6/Layout.h"
@@ -158,6 +159,8 @@ struct InstantiateModel : tpa::impl::InstantiateModelBase<InstantiateModel> {
     if (batch <= 0)
       return model.emitOpError("cannot be compiled for batch ")
              << int64_t(batch);
+    if (DictionaryAttr keys = configKeys(model, *function))
+      model->setAttr(configAttrName, keys);
     Builder builder(&getContext());
     if (dtype != "f32" && dtype != "bf16")
       return model.emitOpError("cannot be compiled for dtype '")

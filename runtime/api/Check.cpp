@@ -6,12 +6,15 @@
 
 #include "runtime/api/Model.h"
 #include "runtime/api/Status.h"
+#include "runtime/checkpoint/ReferenceCheckpoint.h"
 #include "runtime/engine/Checker.h"
 #include "runtime/io/PytorchFile.h"
 
 #include "absl/strings/str_join.h"
 
 #include <algorithm>
+#include <cstring>
+#include <filesystem>
 
 using namespace t6;
 
@@ -55,13 +58,39 @@ t6_status *t6_check(const t6_model *model, const t6_check_options *given,
                     })};
 }
 
+/// A training checkpoint to a folder of the reference's.
+static absl::Status exportCheckpoint(const char *input, const char *output,
+                                     t6_convert_result &value) {
+  absl::StatusOr<std::unique_ptr<TrainingCheckpoint>> checkpoint =
+      TrainingCheckpoint::open(input);
+  if (!checkpoint.ok())
+    return checkpoint.status();
+  absl::StatusOr<ReferenceExport> report =
+      writeReferenceCheckpoint(**checkpoint, output);
+  if (!report.ok())
+    return report.status();
+  value.tensors = static_cast<int64_t>(report->tensors);
+  value.aliases = static_cast<int64_t>(report->aliases);
+  value.bytes = static_cast<int64_t>(report->bytes);
+  value.iteration = report->iteration;
+  std::strncpy(value.note, report->note.c_str(), sizeof(value.note) - 1);
+  return absl::OkStatus();
+}
+
 t6_status *t6_convert(const char *input, const char *output,
                       t6_convert_result *result) {
   if (!input || !output)
     return nullArgument(input ? "output" : "input");
+  t6_convert_result value = {};
+  value.iteration = -1;
+  std::error_code error;
+  if (std::filesystem::is_directory(input, error)) {
+    T6_RETURN_IF_ERROR(exportCheckpoint(input, output, value));
+    writeResult(value, result);
+    return nullptr;
+  }
   absl::StatusOr<ConvertReport> report = convertPytorch(input, output);
   T6_RETURN_IF_ERROR(report.status());
-  t6_convert_result value = {};
   value.tensors = static_cast<int64_t>(report->tensors);
   value.aliases = static_cast<int64_t>(report->aliases);
   value.bytes = static_cast<int64_t>(report->bytes);

@@ -8,6 +8,8 @@
 #include "runtime/text/TokenFile.h"
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <vector>
 
 namespace t6 {
@@ -142,8 +144,94 @@ TEST_F(EvaluateTest, RefusesBadInput) {
   expectError(evaluate(tokenFile(tokens)), T6_USAGE_ERROR, "negative");
   options.length = 0;
   model = openToy(toyArtifact(), true, 3e38f);
-  expectError(evaluate(tokenFile(tokens)), T6_RUNTIME_ERROR,
-              "the loss of token 1 is inf");
+  expectError(evaluate(tokenFile(tokens)), T6_RUNTIME_ERROR, "eval.bin is inf");
+}
+
+/// A folder that goes away with the object.
+class Folder {
+public:
+  Folder() : path(writeTemporary("corpus", "")) {
+    std::filesystem::remove(path);
+    std::filesystem::create_directory(path);
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  void shard(const std::string &name, const std::vector<int32_t> &tokens) {
+    auto writer = TokenFileWriter::create(path + "/" + name);
+    ASSERT_TRUE(writer.ok());
+    ASSERT_TRUE((*writer)->append(tokens).ok());
+    ASSERT_TRUE((*writer)->commit().ok());
+  }
+  std::string path;
+};
+
+TEST_F(EvaluateTest, TakesTheValidationShardOfAFolder) {
+  Folder folder;
+  folder.shard("fineweb_train_000001.bin", std::vector<int32_t>(40, 7));
+  folder.shard("fineweb_val_000000.bin", tokens);
+  ASSERT_T6_OK(
+      t6_evaluate(model.get(), folder.path.c_str(), &options, &result));
+  EXPECT_EQ(result.tokens, 74);
+  EXPECT_NEAR(result.loss, expected(16, 74).first, 1e-5);
+}
+
+TEST_F(EvaluateTest, CutsWindowsInEachShard) {
+  Folder folder;
+  std::vector<int32_t> all = tokens, first(all.begin(), all.begin() + 20);
+  std::vector<int32_t> second(all.begin() + 40, all.begin() + 60);
+  folder.shard("a.bin", first);
+  folder.shard("b.bin", second);
+  ASSERT_T6_OK(
+      t6_evaluate(model.get(), folder.path.c_str(), &options, &result));
+  // 19 predictions each: a window of 16 and one of 3.
+  EXPECT_EQ(result.tokens, 38);
+  EXPECT_EQ(result.windows, 4);
+  tokens = first;
+  double sum = expected(16, 19).first;
+  tokens = second;
+  sum += expected(16, 19).first;
+  EXPECT_NEAR(result.loss, sum / 2, 1e-5);
+}
+
+TEST_F(EvaluateTest, TakesText) {
+  std::string text = "Evaluation takes text, too: it is encoded first.";
+  std::string path = writeTemporary("eval.txt", text);
+  TokenizerPtr bytes = openBytes();
+  options.tokenizer = bytes.get();
+  ASSERT_T6_OK(t6_evaluate(model.get(), path.c_str(), &options, &result));
+  tokens = {256}; // Where a text begins.
+  for (char c : text)
+    tokens.push_back(c);
+  auto count = static_cast<size_t>(result.tokens);
+  EXPECT_EQ(count, text.size());
+  EXPECT_NEAR(result.loss, expected(16, count).first, 1e-5);
+}
+
+TEST_F(EvaluateTest, TakesTheShareThatTrainingKeepsApart) {
+  Folder folder;
+  folder.shard("train.bin", tokens);
+  options.validation_share = 0.5;
+  ASSERT_T6_OK(
+      t6_evaluate(model.get(), folder.path.c_str(), &options, &result));
+  // 2 of 4 windows of 16, counted from the end.
+  EXPECT_EQ(result.tokens, 32);
+  tokens.erase(tokens.begin(), tokens.begin() + 42);
+  EXPECT_NEAR(result.loss, expected(16, 32).first, 1e-5);
+  options.validation_share = 1;
+  expectError(t6_evaluate(model.get(), folder.path.c_str(), &options, &result),
+              T6_USAGE_ERROR, "share");
+}
+
+TEST_F(EvaluateTest, RefusesABadCorpus) {
+  Folder folder;
+  auto evaluate = [&] {
+    return t6_evaluate(model.get(), folder.path.c_str(), &options, &result);
+  };
+  expectError(evaluate(), T6_RUNTIME_ERROR, folder.path);
+  folder.shard("a.bin", {5, 260, 4});
+  expectError(evaluate(), T6_ARTIFACT_ERROR, "260");
+  std::filesystem::remove(folder.path + "/a.bin");
+  std::ofstream(folder.path + "/a.txt") << "text";
+  expectError(evaluate(), T6_USAGE_ERROR, "tokenizer");
 }
 
 } // namespace

@@ -8,6 +8,7 @@
 #include "runtime/api/Status.h"
 #include "runtime/api/Tokenizer.h"
 #include "runtime/distributed/Communicator.h"
+#include "runtime/train/LossPlot.h"
 #include "runtime/train/ReferenceConfig.h"
 #include "runtime/train/Trainer.h"
 
@@ -77,9 +78,16 @@ private:
   bool speaks;
 };
 
-absl::StatusOr<TrainOptions> resolve(const t6_train_options &options,
-                                     std::string &note) {
-  TrainOptions resolved;
+/// Options, and what a configuration of the reference says beside them.
+struct Resolved {
+  TrainOptions options;
+  ReferenceSettings reference;
+  std::vector<std::string> overrides;
+};
+
+absl::StatusOr<Resolved> resolve(const t6_train_options &options) {
+  Resolved all;
+  TrainOptions &resolved = all.options;
   if (options.preset) {
     absl::StatusOr<TrainOptions> preset = trainPreset(options.preset);
     if (!preset.ok())
@@ -95,8 +103,9 @@ absl::StatusOr<TrainOptions> resolve(const t6_train_options &options,
     absl::StatusOr<ReferenceSettings> told = config.settings(resolved);
     if (!told.ok())
       return told.status();
-    resolved = told->options;
-    note = told->warning();
+    all.reference = *std::move(told);
+    resolved = all.reference.options;
+    all.overrides.assign(config.overrides().begin(), config.overrides().end());
   }
   for (size_t i = 0; i < options.setting_count; ++i) {
     absl::string_view setting = options.settings[i];
@@ -109,17 +118,18 @@ absl::StatusOr<TrainOptions> resolve(const t6_train_options &options,
     if (!status.ok())
       return status;
   }
-  return resolved;
+  return all;
 }
 
 absl::StatusOr<TrainResult>
 train(t6_model &model, const t6_train_options &options, Communicator &ranks) {
   Observer observer(model, options, ranks.rank() == 0);
-  std::string note;
-  absl::StatusOr<TrainOptions> resolved = resolve(options, note);
+  absl::StatusOr<Resolved> resolved = resolve(options);
   if (!resolved.ok())
     return resolved.status();
-  if (!note.empty())
+  for (const std::string &override : resolved->overrides)
+    observer.line(absl::StrCat("Overriding: ", override));
+  if (std::string note = resolved->reference.warning(); !note.empty())
     observer.note(note);
   if (absl::Status status = model.ready(); !status.ok())
     return status;
@@ -127,10 +137,14 @@ train(t6_model &model, const t6_train_options &options, Communicator &ranks) {
       TrainingProgram::create(*model.executor);
   if (!program.ok())
     return program.status();
+  if (absl::Status status =
+          resolved->reference.checkModel((*program)->description());
+      !status.ok())
+    return status;
   const Tokenizer *tokenizer =
       options.tokenizer ? options.tokenizer->tokenizer.get() : nullptr;
   absl::StatusOr<std::unique_ptr<Trainer>> trainer =
-      Trainer::create(**program, *resolved, tokenizer, observer, ranks);
+      Trainer::create(**program, resolved->options, tokenizer, observer, ranks);
   if (!trainer.ok())
     return trainer.status();
   return (*trainer)->run();
@@ -170,12 +184,19 @@ t6_status *t6_train_settings(const t6_train_options *given, char **json) {
   absl::StatusOr<t6_train_options> options =
       readOptions(given, t6_train_options_init);
   T6_RETURN_IF_ERROR(options.status());
-  std::string note;
-  absl::StatusOr<TrainOptions> resolved = resolve(*options, note);
+  absl::StatusOr<Resolved> resolved = resolve(*options);
   T6_RETURN_IF_ERROR(resolved.status());
-  absl::StatusOr<nlohmann::json> object = toJson(*resolved);
+  absl::StatusOr<nlohmann::json> object = toJson(resolved->options);
   T6_RETURN_IF_ERROR(object.status());
   *json = copyString(object->dump(2) + "\n");
+  return nullptr;
+}
+
+t6_status *t6_plot_losses(const char *run, const char *output) {
+  if (!run || !output)
+    return nullArgument(run ? "output" : "run");
+  T6_RETURN_IF_ERROR(
+      writeLossPlot(absl::StrCat(run, "/metrics.jsonl"), output, run));
   return nullptr;
 }
 

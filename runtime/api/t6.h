@@ -320,6 +320,10 @@ typedef struct t6_evaluate_options {
   int64_t length;
   t6_progress_callback progress; /**< May be NULL. */
   void *user;
+  const t6_tokenizer *tokenizer; /**< For text; may be NULL. */
+  /** Not 0: of a corpus without validation files, only the last share, which
+   *  t6_train() keeps apart at the same window length; in [0, 1). */
+  double validation_share;
 } t6_evaluate_options;
 
 void t6_evaluate_options_init(t6_evaluate_options *options);
@@ -338,9 +342,11 @@ typedef struct t6_evaluate_result {
   int32_t has_header; /**< 0: a file of bare 16-bit tokens, taken on trust. */
 } t6_evaluate_result;
 
-/** Cuts the token file `token_path` into windows and predicts every token but
- *  the first from those before it in its window, by the entry `loss`. */
-t6_status *t6_evaluate(t6_model *model, const char *token_path,
+/** Cuts the corpus at `data` into windows and predicts every token but the
+ * first of each shard from those before it in its window, by the entry `loss`.
+ * A corpus is what t6_train() takes: a token file, a folder of shards, of which
+ *  those for validation are used if there are any, or text. */
+t6_status *t6_evaluate(t6_model *model, const char *data,
                        const t6_evaluate_options *options,
                        t6_evaluate_result *result);
 
@@ -422,6 +428,10 @@ typedef struct t6_train_result {
  *  and calls the functions of `options`. When one rank fails, all do. */
 t6_status *t6_train(t6_model *model, const t6_train_options *options,
                     t6_train_result *result);
+
+/** Draws the losses in `<run>/metrics.jsonl` of a run's folder as an SVG
+ *  picture `output`, which appears whole or not at all. */
+t6_status *t6_plot_losses(const char *run, const char *output);
 
 /** All options as a JSON object, resolved as t6_train() does; to be freed by
  *  t6_free(). */
@@ -521,13 +531,20 @@ t6_status *t6_check(const t6_model *model, const t6_check_options *options,
 
 typedef struct t6_convert_result {
   size_t struct_size;
-  int64_t tensors; /**< Written. */
-  int64_t aliases; /**< Further names of tied tensors, kept as metadata. */
+  int64_t tensors; /**< Parameters written. */
+  int64_t aliases; /**< Further names of tied tensors. */
   int64_t bytes;   /**< Of all tensors. */
+  /** Of a training checkpoint, the updates done; -1: weights alone. */
+  int64_t iteration;
+  char note[512]; /**< What the output cannot hold; empty: nothing. */
 } t6_convert_result;
 
 /** Converts a pytorch_model.bin, or the *.index.json of several, to one
- *  safetensors file, which appears whole or not at all. Runs no code of it. */
+ *  safetensors file, which appears whole or not at all. Runs no code of it.
+ *
+ *  Where `input` is a folder, a checkpoint of t6_train() (`<run>/latest`),
+ *  `output` is a folder, not there or empty, which becomes a checkpoint of the
+ *  T6 reference's trainer: config.json, pytorch_model.bin, optimizer.pt. */
 t6_status *t6_convert(const char *input, const char *output,
                       t6_convert_result *result);
 

@@ -42,7 +42,7 @@ constexpr int64_t kSize = 64;
   while (true) {
     ++step;
     absl::StatusOr<SaveReport> report =
-        (*run)->save(StepContents(step, kSize), step % 3 == 0);
+        (*run)->save(StepContents(step, kSize), {step % 3 == 0, false});
     if (!report.ok() || !report->pruning.ok())
       _exit(3);
     if (write(progress, "x", 1) != 1)

@@ -1,4 +1,4 @@
-//===- PickleWriter.cpp - A state_dict as a pickle ------------------------===//
+//===- PickleWriter.cpp - Dicts of tensors as a pickle --------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -29,8 +30,6 @@ std::vector<int64_t> rowMajorStrides(absl::Span<const int64_t> shape) {
 
 PickleWriter::PickleWriter() {
   text = "\x80\x02"; // PROTO 2
-  emptyOrderedDict();
-  text += '('; // MARK, for the items
 }
 
 absl::string_view PickleWriter::storageType(DType dtype) {
@@ -84,15 +83,58 @@ void PickleWriter::integer(int64_t value) {
   littleEndian(static_cast<uint64_t>(value), 8);
 }
 
+void PickleWriter::real(double value) {
+  uint64_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  text += 'G'; // BINFLOAT, which is big-endian
+  for (int shift = 56; shift >= 0; shift -= 8)
+    text += static_cast<char>(bits >> shift);
+}
+
+void PickleWriter::boolean(bool value) {
+  text += value ? '\x88' : '\x89'; // NEWTRUE, NEWFALSE
+}
+
+void PickleWriter::none() { text += 'N'; }
+
+void PickleWriter::beginDict() {
+  text += "}("; // EMPTY_DICT, MARK
+}
+
+void PickleWriter::beginOrderedDict() {
+  emptyOrderedDict();
+  text += '('; // MARK
+}
+
+void PickleWriter::endDict() {
+  text += 'u'; // SETITEMS
+}
+
+void PickleWriter::beginList() {
+  text += "]("; // EMPTY_LIST, MARK
+}
+
+void PickleWriter::endList() {
+  text += 'e'; // APPENDS
+}
+
+void PickleWriter::beginTuple() {
+  text += '('; // MARK
+}
+
+void PickleWriter::endTuple() {
+  text += 't'; // TUPLE
+}
+
 void PickleWriter::global(absl::string_view module, absl::string_view name) {
   absl::StrAppend(&text, "c", module, "\n", name, "\n");
 }
 
 void PickleWriter::integers(absl::Span<const int64_t> values) {
-  text += '('; // MARK
+  beginTuple();
   for (int64_t value : values)
     integer(value);
-  text += 't'; // TUPLE
+  endTuple();
 }
 
 void PickleWriter::emptyOrderedDict() {
@@ -100,9 +142,8 @@ void PickleWriter::emptyOrderedDict() {
   text += ")R"; // EMPTY_TUPLE, REDUCE
 }
 
-void PickleWriter::add(absl::string_view name, const TensorView &tensor,
-                       absl::string_view storageKey) {
-  string(name);
+void PickleWriter::tensor(const TensorView &tensor,
+                          absl::string_view storageKey) {
   global("torch._utils", "_rebuild_tensor_v2");
   text += "(("; // Its arguments, of which the first is a storage.
   string("storage");
@@ -120,7 +161,7 @@ void PickleWriter::add(absl::string_view name, const TensorView &tensor,
 }
 
 std::string PickleWriter::finish() {
-  text += "u."; // SETITEMS, STOP
+  text += '.'; // STOP
   return std::move(text);
 }
 

@@ -1,10 +1,10 @@
-//===- PickleWriter.h - A state_dict as a pickle ----------------*- C++ -*-===//
+//===- PickleWriter.h - Dicts of tensors as a pickle ------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// The opcodes of protocol 2 that a dict of tensors needs. Private to
+// The opcodes of protocol 2 that dicts of tensors and numbers need. Private to
 // PytorchWriter.cpp.
 //
 //===----------------------------------------------------------------------===//
@@ -21,7 +21,8 @@
 
 namespace t6 {
 
-/// Writes one OrderedDict of row-major tensors, each the whole of a storage.
+/// Writes one value. A dict is beginDict(), then keys and values in turn, then
+/// endDict(); lists and tuples likewise.
 class PickleWriter {
 public:
   PickleWriter();
@@ -30,18 +31,29 @@ public:
   /// none.
   static absl::string_view storageType(DType dtype);
 
-  /// `tensor` must be of a type that has a storage. Two tensors of one key
-  /// share their memory when loaded.
-  void add(absl::string_view name, const TensorView &tensor,
-           absl::string_view storageKey);
+  void beginDict();
+  void beginOrderedDict();
+  void endDict();
+  void beginList();
+  void endList();
+  void beginTuple();
+  void endTuple();
+
+  void string(absl::string_view value);
+  void integer(int64_t value);
+  void real(double value);
+  void boolean(bool value);
+  void none();
+
+  /// A row-major tensor, the whole of a storage; `tensor` must be of a type
+  /// that has one. Two tensors of one key share their memory when loaded.
+  void tensor(const TensorView &tensor, absl::string_view storageKey);
 
   /// The pickle. Nothing may be added afterwards.
   std::string finish();
 
 private:
   void littleEndian(uint64_t value, size_t bytes);
-  void string(absl::string_view value);
-  void integer(int64_t value);
   void global(absl::string_view module, absl::string_view name);
   void integers(absl::Span<const int64_t> values);
   void emptyOrderedDict();

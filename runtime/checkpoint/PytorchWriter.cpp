@@ -1,4 +1,4 @@
-//===- PytorchWriter.cpp - pytorch_model.bin, written ---------------------===//
+//===- PytorchWriter.cpp - What torch.load reads, written -----------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -17,6 +17,8 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 #include <zip.h>
 
 namespace t6 {
@@ -33,6 +35,7 @@ struct Entry {
 absl::StatusOr<std::string> pickleOf(absl::Span<const NamedTensor> tensors,
                                      absl::Span<const TensorAlias> aliases) {
   PickleWriter pickle;
+  pickle.beginOrderedDict();
   absl::flat_hash_map<absl::string_view, size_t> indices;
   auto add = [&](absl::string_view name, size_t index) -> absl::Status {
     if (!isValidUtf8(name))
@@ -41,7 +44,8 @@ absl::StatusOr<std::string> pickleOf(absl::Span<const NamedTensor> tensors,
     if (!indices.try_emplace(name, index).second)
       return absl::InvalidArgumentError(
           absl::StrCat("two tensors are named ", quoteName(name)));
-    pickle.add(name, tensors[index].tensor, absl::StrCat(index));
+    pickle.string(name);
+    pickle.tensor(tensors[index].tensor, absl::StrCat(index));
     return absl::OkStatus();
   };
   for (size_t i = 0; i < tensors.size(); ++i) {
@@ -64,8 +68,102 @@ absl::StatusOr<std::string> pickleOf(absl::Span<const NamedTensor> tensors,
     if (!added.ok())
       return added;
   }
+  pickle.endDict();
   return pickle.finish();
 }
+
+/// A pickle, and the storages that it calls 0, 1, ...
+struct Pickled {
+  std::string pickle;
+  std::vector<absl::string_view> storages;
+};
+
+absl::string_view bytesOf(const TensorView &tensor) {
+  return {static_cast<const char *>(tensor.data), tensor.bytes};
+}
+
+class OptimizerPickler {
+public:
+  /// `step` must outlive what is returned.
+  OptimizerPickler(const AdamwState &state, const float &step)
+      : state(state), step(step) {}
+
+  Pickled pickle() && {
+    out.beginDict();
+    out.string("optimizer");
+    out.beginDict();
+    out.string("state");
+    addMoments();
+    out.string("param_groups");
+    out.beginList();
+    addGroup();
+    out.endList();
+    out.endDict();
+    out.string("iter_num");
+    out.integer(state.iterations);
+    out.string("best_val_loss");
+    out.real(state.bestLoss);
+    out.endDict();
+    result.pickle = out.finish();
+    return std::move(result);
+  }
+
+private:
+  void tensor(absl::string_view key, const TensorView &view) {
+    out.string(key);
+    out.tensor(view, absl::StrCat(result.storages.size()));
+    result.storages.push_back(bytesOf(view));
+  }
+
+  void addMoments() {
+    out.beginDict();
+    for (size_t i = 0; state.updates > 0 && i < state.moments.size(); ++i) {
+      out.integer(static_cast<int64_t>(i));
+      out.beginDict();
+      // Each has a storage of its own: PyTorch counts it up in place.
+      tensor("step", {DType::F32, {}, &step, sizeof step});
+      tensor("exp_avg", state.moments[i]);
+      tensor("exp_avg_sq", state.secondMoments[i]);
+      out.endDict();
+    }
+    out.endDict();
+  }
+
+  void addGroup() {
+    out.beginDict();
+    for (auto [key, value] :
+         {std::pair("lr", state.learningRate), std::pair("eps", state.epsilon),
+          std::pair("weight_decay", state.weightDecay)}) {
+      out.string(key);
+      out.real(value);
+    }
+    out.string("betas");
+    out.beginTuple();
+    out.real(state.beta1);
+    out.real(state.beta2);
+    out.endTuple();
+    for (const char *key :
+         {"amsgrad", "maximize", "capturable", "differentiable"}) {
+      out.string(key);
+      out.boolean(false);
+    }
+    for (const char *key : {"foreach", "fused"}) {
+      out.string(key);
+      out.none();
+    }
+    out.string("params");
+    out.beginList();
+    for (size_t i = 0; i < state.moments.size(); ++i)
+      out.integer(static_cast<int64_t>(i));
+    out.endList();
+    out.endDict();
+  }
+
+  const AdamwState &state;
+  const float &step;
+  PickleWriter out;
+  Pickled result;
+};
 
 /// The system's error behind a failure of libzip, or EIO.
 int systemError(zip_error_t *error) {
@@ -110,21 +208,13 @@ absl::Status syncFile(const std::string &path) {
   return error == 0 ? absl::OkStatus() : fileError(error, "write", path);
 }
 
-} // namespace
-
-absl::Status writePytorchFile(absl::string_view path,
-                              absl::Span<const NamedTensor> tensors,
-                              absl::Span<const TensorAlias> aliases) {
-  absl::StatusOr<std::string> pickle = pickleOf(tensors, aliases);
-  if (!pickle.ok())
-    return pickle.status();
-  std::vector<Entry> entries = {{absl::StrCat(kPrefix, "data.pkl"), *pickle},
-                                {absl::StrCat(kPrefix, "byteorder"), "little"}};
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const TensorView &tensor = tensors[i].tensor;
-    entries.push_back({absl::StrCat(kPrefix, "data/", i),
-                       {static_cast<const char *>(tensor.data), tensor.bytes}});
-  }
+absl::Status writeArchive(absl::string_view path, const Pickled &contents) {
+  std::vector<Entry> entries = {
+      {absl::StrCat(kPrefix, "data.pkl"), contents.pickle},
+      {absl::StrCat(kPrefix, "byteorder"), "little"}};
+  for (size_t i = 0; i < contents.storages.size(); ++i)
+    entries.push_back(
+        {absl::StrCat(kPrefix, "data/", i), contents.storages[i]});
   entries.push_back({absl::StrCat(kPrefix, "version"), "3\n"});
   // A destination that must not be replaced is refused; libzip renames too, but
   // syncs nothing before.
@@ -141,6 +231,26 @@ absl::Status writePytorchFile(absl::string_view path,
   if (!status.ok())
     unlink(temporary.c_str());
   return status;
+}
+
+} // namespace
+
+absl::Status writePytorchFile(absl::string_view path,
+                              absl::Span<const NamedTensor> tensors,
+                              absl::Span<const TensorAlias> aliases) {
+  absl::StatusOr<std::string> pickle = pickleOf(tensors, aliases);
+  if (!pickle.ok())
+    return pickle.status();
+  Pickled contents{*std::move(pickle), {}};
+  for (const NamedTensor &entry : tensors)
+    contents.storages.push_back(bytesOf(entry.tensor));
+  return writeArchive(path, contents);
+}
+
+absl::Status writeOptimizerFile(absl::string_view path,
+                                const AdamwState &state) {
+  auto step = static_cast<float>(state.updates);
+  return writeArchive(path, OptimizerPickler(state, step).pickle());
 }
 
 } // namespace t6

@@ -6,6 +6,7 @@
 
 #include "runtime/checkpoint/PytorchWriter.h"
 
+#include "runtime/checkpoint/OptimizerFile.h"
 #include "runtime/io/PytorchFile.h"
 #include "runtime/io/TestSupport.h"
 #include "gmock/gmock.h"
@@ -112,6 +113,73 @@ TEST(PytorchWriter, AFailureKeepsTheOldFile) {
   EXPECT_THAT(folder.list(), ElementsAre("out"));
   EXPECT_FALSE(writePytorchFile("/dev/null", weights()).ok());
   EXPECT_FALSE(writePytorchFile(folder.path, weights()).ok());
+}
+
+AdamwState adamw(int64_t updates) {
+  AdamwState state;
+  state.updates = updates;
+  state.iterations = 1000;
+  state.bestLoss = 2.5;
+  state.learningRate = 1e-3;
+  state.beta1 = 0.9;
+  state.beta2 = 0.95;
+  state.epsilon = 1e-8;
+  state.weightDecay = 0.1;
+  state.moments = {named("", DType::F32, {3, 2}).tensor,
+                   named("", DType::F32, {2}).tensor};
+  state.secondMoments = {named("", DType::F32, {3, 2}).tensor,
+                         named("", DType::F32, {2}).tensor};
+  return state;
+}
+
+std::vector<TensorSpec> adamwParameters() {
+  return {{"wte", DType::F32, {3, 2}}, {"norm", DType::F32, {2}}};
+}
+
+TEST(OptimizerWriter, IsReadBack) {
+  TemporaryFolder folder;
+  std::string path = folder.file("optimizer.pt");
+  ASSERT_TRUE(writeOptimizerFile(path, adamw(300)).ok());
+  auto file = OptimizerFile::open(path, adamwParameters());
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ((*file)->step(), 300);
+  EXPECT_EQ((*file)->iteration(), 1000);
+  EXPECT_EQ((*file)->bestLoss(), 2.5);
+  ASSERT_EQ((*file)->groups().size(), 1u);
+  const AdamwGroup &group = (*file)->groups()[0];
+  EXPECT_EQ(group.learningRate, 1e-3);
+  EXPECT_EQ(group.beta1, 0.9);
+  EXPECT_EQ(group.beta2, 0.95);
+  EXPECT_EQ(group.epsilon, 1e-8);
+  EXPECT_EQ(group.weightDecay, 0.1);
+  EXPECT_THAT(group.parameters, ElementsAre("wte", "norm"));
+  ASSERT_EQ((*file)->tensors().size(), 4u);
+  for (size_t i = 0; i < 4; ++i) {
+    auto tensor = (*file)->read(i);
+    ASSERT_TRUE(tensor.ok()) << tensor.status();
+    EXPECT_EQ(std::memcmp(tensor->data, kFloats, tensor->bytes), 0);
+  }
+}
+
+TEST(OptimizerWriter, HasNoStateBeforeTheFirstUpdate) {
+  TemporaryFolder folder;
+  std::string path = folder.file("optimizer.pt");
+  ASSERT_TRUE(writeOptimizerFile(path, adamw(0)).ok());
+  auto file = OptimizerFile::open(path, adamwParameters());
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ((*file)->step(), 0);
+  EXPECT_THAT((*file)->tensors(), IsEmpty());
+  EXPECT_EQ((*file)->groups()[0].parameters.size(), 2u);
+}
+
+// PyTorch counts each step up in place: shared, they would count each other.
+TEST(OptimizerWriter, SharesNoStorage) {
+  TemporaryFolder folder;
+  std::string path = folder.file("optimizer.pt");
+  ASSERT_TRUE(writeOptimizerFile(path, adamw(5)).ok());
+  auto archive = PytorchArchive::open(path);
+  ASSERT_TRUE(archive.ok()) << archive.status();
+  EXPECT_EQ((*archive)->pickle().storages().size(), 6u);
 }
 
 } // namespace

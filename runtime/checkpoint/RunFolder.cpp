@@ -88,6 +88,13 @@ RunFolder::open(absl::string_view path, int64_t keepLast) {
 absl::Status RunFolder::removeLeftovers() {
   for (absl::string_view link : {kLatestLink, kBestLink})
     unlink(absl::StrCat(folder, "/", temporaryName(link)).c_str());
+  absl::StatusOr<std::vector<std::string>> links = listFolder(folder);
+  if (!links.ok())
+    return links.status();
+  for (const std::string &name : *links)
+    if (isTemporaryName(name) &&
+        absl::StartsWith(name, absl::StrCat(".", kMilestonePrefix)))
+      unlink(absl::StrCat(folder, "/", name).c_str());
   absl::StatusOr<std::vector<std::string>> names = listFolder(checkpoints());
   if (!names.ok())
     return names.status();
@@ -103,7 +110,7 @@ absl::Status RunFolder::removeLeftovers() {
 }
 
 absl::StatusOr<SaveReport> RunFolder::save(const CheckpointContents &contents,
-                                           bool isBest) {
+                                           CheckpointRole role) {
   std::string name = stepName(contents.state.step);
   std::string finished = absl::StrCat(checkpoints(), "/", name);
   std::string temporary = absl::StrCat(checkpoints(), "/", temporaryName(name));
@@ -122,7 +129,7 @@ absl::StatusOr<SaveReport> RunFolder::save(const CheckpointContents &contents,
                       " bytes are needed, ", free, " were free)");
     return withContext(status, context);
   }
-  status = moveLinks(name, isBest);
+  status = moveLinks(contents.state.step, role);
   if (!status.ok())
     return withContext(status, absl::StrCat(finished, " is whole, but not ",
                                             "what the links name"));
@@ -162,8 +169,12 @@ absl::StatusOr<uint64_t> RunFolder::write(const CheckpointContents &contents,
   absl::StatusOr<std::string> text = printStateFile(file);
   if (!text.ok())
     return text.status();
-  // printStateFile has found the config printable.
-  std::string config = contents.config.dump(2) + "\n";
+  const nlohmann::json &description =
+      contents.description.empty() ? contents.config : contents.description;
+  std::string config =
+      description.dump(2, ' ', /*ensure_ascii=*/true,
+                       nlohmann::json::error_handler_t::replace) +
+      "\n";
   status = writeFileAtomically(absl::StrCat(path, "/", kStateFile), *text);
   if (status.ok())
     status = writeFileAtomically(absl::StrCat(path, "/", kConfigFile), config);
@@ -174,23 +185,41 @@ absl::StatusOr<uint64_t> RunFolder::write(const CheckpointContents &contents,
   return bytes + text->size() + config.size();
 }
 
-absl::Status RunFolder::moveLinks(const std::string &name, bool isBest) {
-  std::string target = absl::StrCat(kCheckpointsFolder, "/", name);
-  // `best` first: a run that is killed in between comes to this step again from
-  // the checkpoint before, and moves both.
+absl::Status RunFolder::moveLinks(int64_t step, CheckpointRole role) {
+  std::string target = absl::StrCat(kCheckpointsFolder, "/", stepName(step));
+  // `latest` last: a run that is killed in between comes to this step again
+  // from the checkpoint before, and moves all.
   absl::Status status;
-  if (isBest)
+  if (role.isBest)
     status = replaceLink(folder, kBestLink, target);
+  if (status.ok() && role.isMilestone)
+    status = replaceLink(folder, absl::StrCat(kMilestonePrefix, step), target);
   if (status.ok())
     status = replaceLink(folder, kLatestLink, target);
   return status;
+}
+
+/// Names of the links that keep a checkpoint.
+absl::StatusOr<std::vector<std::string>> RunFolder::links() const {
+  absl::StatusOr<std::vector<std::string>> names = listFolder(folder);
+  if (!names.ok())
+    return names.status();
+  std::vector<std::string> kept = {std::string(kLatestLink),
+                                   std::string(kBestLink)};
+  for (const std::string &name : *names)
+    if (absl::StartsWith(name, kMilestonePrefix))
+      kept.push_back(name);
+  return kept;
 }
 
 absl::Status RunFolder::prune(int64_t step, std::vector<std::string> &pruned) {
   if (keepLast == 0)
     return absl::OkStatus();
   absl::flat_hash_set<std::string> linked;
-  for (absl::string_view link : {kLatestLink, kBestLink}) {
+  absl::StatusOr<std::vector<std::string>> keeping = links();
+  if (!keeping.ok())
+    return keeping.status();
+  for (const std::string &link : *keeping) {
     absl::StatusOr<std::string> target =
         readLink(absl::StrCat(folder, "/", link));
     if (!target.ok())

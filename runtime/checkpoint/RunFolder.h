@@ -12,6 +12,7 @@
 //   out/checkpoints/step-000100/config.json            for other programs
 //   out/latest -> checkpoints/step-000100
 //   out/best   -> checkpoints/step-000050
+//   out/checkpoint-0 -> checkpoints/step-000000        a milestone
 //
 // A checkpoint is written under another name, synced and renamed, then a link
 // is moved to it: after a crash at any moment what the links name is whole. The
@@ -47,11 +48,20 @@ struct CheckpointContents {
   TrainingState state;
   /// For the fingerprint: see ModelFingerprint.
   nlohmann::json config = nlohmann::json::object();
+  /// What config.json says; `config` if it is empty.
+  nlohmann::json description = nlohmann::json::object();
   absl::Span<const NamedTensor> parameters;
   /// Under names of the caller's choice: `adamw.m.<parameter>`, ...
   absl::Span<const NamedTensor> optimizer;
   /// Other names of parameters, {"lm_head.weight": "transformer.wte.weight"}.
   std::map<std::string, std::string> aliases;
+};
+
+/// What points at a checkpoint beside `latest`, and so keeps it.
+struct CheckpointRole {
+  bool isBest = false;
+  /// `checkpoint-<step>`, which stays for good.
+  bool isMilestone = false;
 };
 
 struct SaveReport {
@@ -76,13 +86,13 @@ public:
                                                          int64_t keepLast);
 
   /// Writes the checkpoint of contents.state.step, replacing one of that step,
-  /// and moves `latest` to it, and `best` if `isBest`. After an error `latest`
-  /// names what it named, the checkpoints before are intact and nothing
-  /// unfinished stays; ResourceExhausted says that the disk, the quota or the
-  /// file size limit was reached, with the file and the bytes that are needed
-  /// and free.
+  /// and moves `latest` to it, and `best` and a milestone as its role says.
+  /// After an error `latest` names what it named, the checkpoints before are
+  /// intact and nothing unfinished stays; ResourceExhausted says that the disk,
+  /// the quota or the file size limit was reached, with the file and the bytes
+  /// that are needed and free.
   absl::StatusOr<SaveReport> save(const CheckpointContents &contents,
-                                  bool isBest);
+                                  CheckpointRole role);
 
   const std::string &path() const { return folder; }
 
@@ -93,7 +103,8 @@ private:
   absl::Status removeLeftovers();
   absl::StatusOr<uint64_t> write(const CheckpointContents &contents,
                                  const std::string &path);
-  absl::Status moveLinks(const std::string &name, bool isBest);
+  absl::Status moveLinks(int64_t step, CheckpointRole role);
+  absl::StatusOr<std::vector<std::string>> links() const;
   absl::Status prune(int64_t step, std::vector<std::string> &pruned);
 
   std::string folder;

@@ -26,6 +26,7 @@ using ::testing::IsEmpty;
 using testing::isError;
 using testing::isWhole;
 using testing::linkOf;
+using testing::readFile;
 using testing::StepContents;
 using testing::TemporaryTree;
 
@@ -40,7 +41,8 @@ std::unique_ptr<RunFolder> openRun(const std::string &path,
 }
 
 SaveReport save(RunFolder &run, int64_t step, bool isBest = false) {
-  absl::StatusOr<SaveReport> report = run.save(StepContents(step), isBest);
+  absl::StatusOr<SaveReport> report =
+      run.save(StepContents(step), {isBest, false});
   EXPECT_TRUE(report.ok()) << report.status();
   if (!report.ok())
     return {};
@@ -88,7 +90,7 @@ TEST(RunFolder, ReplacesACheckpointOfTheSameStep) {
   save(*run, 5);
   StepContents other(5);
   other->state.seed = 77;
-  ASSERT_TRUE(run->save(other, false).ok());
+  ASSERT_TRUE(run->save(other, {}).ok());
   EXPECT_THAT(entriesOf(folder.file("checkpoints")),
               ElementsAre("step-000005"));
   absl::StatusOr<LatestCheckpoint> latest = openLatest(folder.path);
@@ -112,6 +114,50 @@ TEST(RunFolder, KeepsTheLastAndTheBest) {
   EXPECT_THAT(save(*run, 1'000'001, true).pruned,
               ElementsAre(folder.file("checkpoints/step-000004"),
                           folder.file("checkpoints/step-000002")));
+}
+
+TEST(RunFolder, MilestonesAreNeverPruned) {
+  TemporaryTree folder;
+  auto run = openRun(folder.path, 1);
+  auto milestone = [&](int64_t step) {
+    ASSERT_TRUE(run->save(StepContents(step), {false, true}).ok());
+  };
+  milestone(0);
+  save(*run, 1);
+  milestone(2);
+  save(*run, 3, /*isBest=*/true);
+  save(*run, 4);
+  EXPECT_THAT(save(*run, 5).pruned,
+              ElementsAre(folder.file("checkpoints/step-000004")));
+  EXPECT_THAT(
+      entriesOf(folder.file("checkpoints")),
+      ElementsAre("step-000000", "step-000002", "step-000003", "step-000005"));
+  EXPECT_EQ(linkOf(folder.file("checkpoint-0")), "checkpoints/step-000000");
+  EXPECT_EQ(linkOf(folder.file("checkpoint-2")), "checkpoints/step-000002");
+  auto first = TrainingCheckpoint::open(folder.file("checkpoint-0"));
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_TRUE(testing::isWhole(**first));
+  // Also after the run has ended and begun again.
+  run.reset();
+  run = openRun(folder.path, 1);
+  save(*run, 6);
+  EXPECT_TRUE(TrainingCheckpoint::open(folder.file("checkpoint-2")).ok());
+}
+
+TEST(RunFolder, DescribesTheModelForOtherPrograms) {
+  TemporaryTree folder;
+  auto run = openRun(folder.path);
+  StepContents contents(1);
+  contents->config = {{"name", "nano"}};
+  contents->description = {{"n_head", 6}};
+  ASSERT_TRUE(run->save(contents, {}).ok());
+  auto told = [&] {
+    return nlohmann::json::parse(readFile(folder.file("latest/config.json")));
+  };
+  EXPECT_EQ(told(), nlohmann::json({{"n_head", 6}}));
+  contents->description = nlohmann::json::object();
+  ASSERT_TRUE(run->save(contents, {}).ok());
+  EXPECT_EQ(told(), nlohmann::json({{"name", "nano"}}));
 }
 
 TEST(RunFolder, AGivenUpFutureIsPrunedFirst) {
@@ -180,14 +226,14 @@ TEST(RunFolder, RefusesWhatItCannotWrite) {
   save(*run, 1);
   StepContents broken(2);
   broken->state.options = 7;
-  EXPECT_TRUE(isError(run->save(broken, false).status(),
+  EXPECT_TRUE(isError(run->save(broken, {}).status(),
                       absl::StatusCode::kInvalidArgument,
                       {"step 2 is not saved", "options"}));
   std::vector<NamedTensor> twice = {broken->parameters[0],
                                     broken->parameters[0]};
   broken->state.options = nlohmann::json::object();
   broken->parameters = twice;
-  EXPECT_TRUE(isError(run->save(broken, false).status(),
+  EXPECT_TRUE(isError(run->save(broken, {}).status(),
                       absl::StatusCode::kInvalidArgument, {"wte.weight"}));
   EXPECT_THAT(entriesOf(folder.file("checkpoints")),
               ElementsAre("step-000001"));
@@ -206,7 +252,8 @@ void saveUnderLimit(rlim_t bytes, absl::string_view file) {
   limit.rlim_cur = bytes;
   void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
   setrlimit(RLIMIT_FSIZE, &limit);
-  absl::StatusOr<SaveReport> report = run->save(StepContents(2, 100), true);
+  absl::StatusOr<SaveReport> report =
+      run->save(StepContents(2, 100), {true, false});
   setrlimit(RLIMIT_FSIZE, &before);
   signal(SIGXFSZ, handler);
   EXPECT_TRUE(isError(report.status(), kFull,
@@ -244,13 +291,12 @@ TEST(RunFolder, AFileTooLargeLeavesTheOldOnes) {
     _exit(77);
   absl::StatusOr<std::unique_ptr<RunFolder>> run =
       RunFolder::open(mountPoint + "/out", 0);
-  if (!run.ok() || !(*run)->save(StepContents(1), true).ok())
+  if (!run.ok() || !(*run)->save(StepContents(1), {true, false}).ok())
     _exit(1);
   // Steps of growing size, so that each file of a checkpoint meets the limit.
   bool wasFull = false;
   for (int64_t size = 1; size < 64; ++size) {
-    absl::StatusOr<SaveReport> report =
-        (*run)->save(StepContents(2, size), false);
+    absl::StatusOr<SaveReport> report = (*run)->save(StepContents(2, size), {});
     if (report.ok())
       continue;
     wasFull = true;

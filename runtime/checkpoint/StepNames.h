@@ -24,6 +24,8 @@ namespace t6 {
 inline constexpr absl::string_view kCheckpointsFolder = "checkpoints";
 inline constexpr absl::string_view kLatestLink = "latest";
 inline constexpr absl::string_view kBestLink = "best";
+/// Of the links to checkpoints that stay; the reference's name for them.
+inline constexpr absl::string_view kMilestonePrefix = "checkpoint-";
 inline constexpr absl::string_view kModelFile = "model.safetensors";
 inline constexpr absl::string_view kOptimizerFile = "optimizer.safetensors";
 inline constexpr absl::string_view kStateFile = "state.json";

@@ -127,6 +127,12 @@ absl::Status TrainingCheckpoint::checkParameters() const {
   return absl::OkStatus();
 }
 
+std::map<std::string, std::string> TrainingCheckpoint::aliases() const {
+  std::map<std::string, std::string> names = modelTensors->metadata();
+  names.erase("format");
+  return names;
+}
+
 absl::StatusOr<TensorView>
 TrainingCheckpoint::tensor(const TensorSpec &spec) const {
   const TensorView *found = modelTensors->find(spec.name);

@@ -22,6 +22,7 @@
 #include "runtime/io/MappedFile.h"
 #include "runtime/io/Safetensors.h"
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -49,6 +50,9 @@ public:
   absl::Span<const NamedTensor> optimizer() const {
     return optimizerTensors->tensors();
   }
+
+  /// Other names of parameters.
+  std::map<std::string, std::string> aliases() const;
 
   /// The parameter or optimizer tensor of that name; FailedPrecondition if
   /// there is none or it is of another type or shape.

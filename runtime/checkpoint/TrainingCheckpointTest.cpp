@@ -32,7 +32,7 @@ protected:
         RunFolder::open(folder.path, 0);
     ASSERT_TRUE(run.ok()) << run.status();
     for (int64_t step : steps)
-      ASSERT_TRUE((*run)->save(StepContents(step), false).ok());
+      ASSERT_TRUE((*run)->save(StepContents(step), {}).ok());
   }
 
   std::string file(int64_t step, absl::string_view name) const {

@@ -191,6 +191,9 @@ struct ModelInfo {
   int64_t parameters = 0;
   int64_t cacheBytesPerToken = 0;
   int64_t stateBytes = 0; ///< Of a row, whatever its number of tokens.
+  /// The config.json that describes the model, a JSON object; empty where the
+  /// keys of no other program do.
+  std::string config;
 };
 
 struct CompileOptions {

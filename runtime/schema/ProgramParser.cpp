@@ -74,6 +74,9 @@ void ProgramParser::parseModel(const JsonPlace &place) {
         Field{"state_bytes", &model.stateBytes, kMaxInt}})
     if (place.has(field.key))
       *field.value = place[field.key].integer(0, field.most);
+  if (place.has("config"))
+    model.config = place["config"].object().dump(
+        -1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
 }
 
 void ProgramParser::parseOptions(const JsonPlace &place) {

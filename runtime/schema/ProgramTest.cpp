@@ -47,6 +47,21 @@ TEST(Program, KeepsWhatKernelsRound) {
   EXPECT_TRUE(again->kernels[1].roundsToBf16);
 }
 
+TEST(Program, KeepsTheConfigOfItsModel) {
+  json root = validJson();
+  json::json_pointer config("/model/config");
+  EXPECT_FALSE(root.contains(config)) << "it is optional";
+  EXPECT_EQ(parseProgram(root.dump())->model.config, "");
+  root[config] = {{"n_head", 6}, {"dropout", 0.0}, {"bias", false}};
+  absl::StatusOr<Program> program = parseProgram(root.dump());
+  ASSERT_TRUE(program.ok()) << program.status();
+  EXPECT_EQ(json::parse(program->model.config), root[config]);
+  EXPECT_EQ(json::parse(serializeProgram(*program)), root);
+  root[config] = "n_head";
+  EXPECT_THAT(std::string(parseProgram(root.dump()).status().message()),
+              ::testing::HasSubstr("model.config"));
+}
+
 TEST(Program, ResolvesScalarsAndSizes) {
   absl::StatusOr<Program> program = parseProgram(validJson().dump());
   ASSERT_TRUE(program.ok()) << program.status();

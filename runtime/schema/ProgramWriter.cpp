@@ -130,18 +130,21 @@ static Json headerToJson(const Program &program) {
   for (const FileRecord &file : program.files)
     files[file.name] = {{"bytes", file.bytes},
                         {"xxh3", absl::StrFormat("%016x", file.xxh3)}};
+  Json described = {{"name", model.name},
+                    {"attention", model.attention},
+                    {"vocab_size", model.vocabSize},
+                    {"layers", model.layers},
+                    {"width", model.width},
+                    {"context", model.context},
+                    {"parameters", model.parameters},
+                    {"cache_bytes_per_token", model.cacheBytesPerToken},
+                    {"state_bytes", model.stateBytes}};
+  Json config = Json::parse(model.config, nullptr, /*allow_exceptions=*/false);
+  if (config.is_object())
+    described["config"] = std::move(config);
   return {{"schema", program.schema},
           {"producer", program.producer},
-          {"model",
-           {{"name", model.name},
-            {"attention", model.attention},
-            {"vocab_size", model.vocabSize},
-            {"layers", model.layers},
-            {"width", model.width},
-            {"context", model.context},
-            {"parameters", model.parameters},
-            {"cache_bytes_per_token", model.cacheBytesPerToken},
-            {"state_bytes", model.stateBytes}}},
+          {"model", std::move(described)},
           {"options",
            {{"target", options.target},
             {"batch", options.batch},

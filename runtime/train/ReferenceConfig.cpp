@@ -319,6 +319,32 @@ ReferenceConfig::settings(const TrainOptions &base) const {
   return settings;
 }
 
+absl::Status
+ReferenceSettings::checkModel(const nlohmann::json &description) const {
+  for (const auto &[name, value] : model) {
+    auto own = description.find(name);
+    // model_type is the name of a file there.
+    if (own == description.end() || !findKey(name)->known ||
+        std::holds_alternative<std::string>(value))
+      continue;
+    nlohmann::json asked;
+    if (auto *truth = std::get_if<bool>(&value))
+      asked = *truth;
+    else if (auto *integer = std::get_if<int64_t>(&value))
+      asked = *integer;
+    else if (auto *number = std::get_if<double>(&value))
+      asked = *number;
+    if (asked == *own)
+      continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat(name, " is ", pythonText(value),
+                     " in the configuration and ", own->dump(),
+                     " in the compiled model; HINT: compile the model that the "
+                     "configuration describes, or leave the key out"));
+  }
+  return absl::OkStatus();
+}
+
 std::string ReferenceSettings::warning() const {
   if (withoutEffect.empty())
     return "";

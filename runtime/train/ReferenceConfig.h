@@ -26,6 +26,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
+#include <nlohmann/json.hpp>
+
 #include <map>
 #include <optional>
 #include <string>
@@ -45,6 +47,12 @@ struct ReferenceSettings {
 
   /// One sentence on `withoutEffect`; empty if there are none.
   std::string warning() const;
+
+  /// FailedPrecondition, with the first key, unless `model` agrees with the
+  /// compiled model, whose config.json says `description`. Keys that only one
+  /// of the two has are not compared, nor those that the reference's trainer
+  /// does not pass on to its model.
+  absl::Status checkModel(const nlohmann::json &description) const;
 };
 
 class ReferenceConfig {

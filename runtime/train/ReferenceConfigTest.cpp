@@ -127,6 +127,32 @@ TEST(ReferenceConfig, KeysOfTheModelAndWithoutEffectAreListed) {
             "bias, schedule, compile");
 }
 
+TEST(ReferenceConfig, TheCompiledModelMustAgree) {
+  ReferenceConfig config;
+  ASSERT_TRUE(config
+                  .applyText("n_head = 34\nrank = 2\nusing_groupnorm = False\n"
+                             "kv_lora_rank = 512\nmodel_type = 'T6'\n",
+                             "x.py")
+                  .ok());
+  auto settings = config.settings({});
+  ASSERT_TRUE(settings.ok()) << settings.status();
+  nlohmann::json model = {
+      {"n_head", 34}, {"using_groupnorm", false}, {"model_type", "gpt2"}};
+  EXPECT_TRUE(settings->checkModel(model).ok());
+  EXPECT_TRUE(settings->checkModel(nlohmann::json::object()).ok());
+  // The trainer does not pass it on.
+  model["kv_lora_rank"] = 256;
+  EXPECT_TRUE(settings->checkModel(model).ok());
+  model["using_groupnorm"] = true;
+  EXPECT_THAT(std::string(settings->checkModel(model).message()),
+              HasSubstr("using_groupnorm is False in the configuration and "
+                        "true in the compiled model; HINT"));
+  model["using_groupnorm"] = false;
+  model["n_head"] = 12;
+  EXPECT_THAT(std::string(settings->checkModel(model).message()),
+              HasSubstr("n_head is 34 in the configuration and 12"));
+}
+
 TEST(ReferenceConfig, WithoutArgumentsTheTrainersDefaults) {
   auto settings = settingsOf({});
   ASSERT_TRUE(settings.ok()) << settings.status();

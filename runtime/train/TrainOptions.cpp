@@ -157,14 +157,15 @@ const std::vector<Option> &table() {
        0,
        {"stop", "continue"}},
       {"resume", &T::resume,
-       "never, auto (the latest checkpoint, if any), or a checkpoint's folder"},
+       "never, auto (the latest checkpoint, if any), or a checkpoint's folder, "
+       "also one of the T6 reference"},
       {"resume-position", &T::resumePosition,
        "Resume the position in the data and the counters as well"},
       {"log-interval", &T::logInterval, "Steps between lines of the log", 1},
       {"log-last-loss", &T::logLastLoss,
        "Log the loss of the last micro-batch, not the mean over the step"},
       {"peak-flops", &T::peakFlops,
-       "FLOP/s of a device at its best, for the MFU; 0: from a table", 0,
+       "FLOP/s of a rank at its best, for the MFU; 0: measured at the start", 0,
        kHuge},
       {"plot", &T::plot, "Draw the losses at the end"},
   };

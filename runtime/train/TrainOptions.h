@@ -145,7 +145,7 @@ struct TrainOptions {
   int64_t milestones = 0;
   SaveFailure saveFailure = SaveFailure::Stop;
   /// `never`, `auto` (the latest checkpoint of the run's folder, if there is
-  /// one), or the folder of a checkpoint.
+  /// one), or the folder of a checkpoint, of ours or of the reference.
   std::string resume = "never";
   /// Whether resuming brings back the position in the data, the tokens trained
   /// and the counters. The reference starts them again.
@@ -157,8 +157,8 @@ struct TrainOptions {
   /// Whether `loss` is that of rank 0's last micro-batch, as in the reference,
   /// or the mean over the step.
   bool logLastLoss = false;
-  /// FLOP/s of one device at its best, for the MFU. 0: from a table, where it
-  /// has the device.
+  /// FLOP/s of one rank at its best, for the MFU. 0: measured at the start, in
+  /// f32 on its threads.
   double peakFlops = 0;
   /// A picture of the losses at the end.
   bool plot = true;

@@ -133,28 +133,36 @@ absl::Status Trainer::step(int64_t number) {
   facts.gradientNorm = norms->gradient;
   facts.meanGradientNorm = isMean ? norms->gradient : norms->gradient / micro;
   facts.clippedSteps = clippedSteps;
-  report(facts);
-  if (!metrics ||
-      (number % options.logInterval != 0 && number + 1 != lastStep()))
+  bool isLogged = number % options.logInterval == 0 || number + 1 == lastStep();
+  if (isLogged)
+    updateUse(facts);
+  report(facts, isLogged);
+  if (!metrics || !isLogged)
     return absl::OkStatus();
   return metrics->append(stepRecord(facts, options.logLastLoss));
 }
 
-/// Updates averages, and tells the observer.
-void Trainer::report(StepFacts facts) {
+/// Fills in the averages of a step that is logged.
+void Trainer::updateUse(StepFacts &facts) {
+  int64_t local = facts.iteration - firstStep;
+  double flopsPerToken =
+      static_cast<double>(program.flops()) /
+      static_cast<double>(program.batch() * program.length());
+  double all = static_cast<double>(ranks.size());
+  facts.mfu = mfu.update(local, modelFlopsUse(flopsPerToken, tokensOfStep(),
+                                              facts.seconds, peakFlops * all));
+  // The reference's own reckoning: of one rank's micro-batches, on an A100.
+  if (referenceFlops > 0)
+    facts.referenceMfu = referenceMfu.update(
+        local, modelFlopsUse(referenceFlops, tokensOfStep() / all,
+                             facts.seconds, kReferencePeakFlops));
+}
+
+/// Tells the observer.
+void Trainer::report(const StepFacts &facts, bool isLogged) {
   timeLeft.add(facts.seconds);
-  bool isLogged = facts.iteration % options.logInterval == 0 ||
-                  facts.iteration + 1 == lastStep();
-  if (isLogged) {
-    double flopsPerToken =
-        static_cast<double>(program.flops()) /
-        static_cast<double>(program.batch() * program.length());
-    double use =
-        modelFlopsUse(flopsPerToken, tokensOfStep(), facts.seconds,
-                      options.peakFlops * static_cast<double>(ranks.size()));
-    facts.mfu = use < 0 ? use : mfu.update(facts.iteration - firstStep, use);
+  if (isLogged)
     observer.line(stepLine(facts, options.logLastLoss));
-  }
   ProgressFacts progress;
   progress.done = facts.iteration + 1;
   progress.total = lastStep();
@@ -304,8 +312,18 @@ absl::Status Trainer::evaluate(int64_t number) {
 //===----------------------------------------------------------------------===//
 
 bool Trainer::savesAfterEvaluation(int64_t number) const {
-  return options.saveInterval == 0 && number > firstStep &&
-         (options.alwaysSave || isBest);
+  return isMilestone(number) ||
+         (options.saveInterval == 0 && number > firstStep &&
+          (options.alwaysSave || isBest));
+}
+
+/// Step 0 is one, as in the reference.
+bool Trainer::isMilestone(int64_t number) const {
+  int64_t interval;
+  return options.milestones > 0 && options.evalInterval > 0 &&
+         !__builtin_mul_overflow(options.milestones, options.evalInterval,
+                                 &interval) &&
+         number % interval == 0;
 }
 
 absl::Status Trainer::save(int64_t step) {
@@ -333,11 +351,12 @@ absl::Status Trainer::save(int64_t step) {
                              {"length", program.length()},
                              {"step_tokens", shape.tokens}};
   contents.config = program.config();
+  contents.description = program.description();
   contents.parameters = program.parameters();
   contents.optimizer = program.optimizer();
   contents.aliases = program.aliases();
   absl::StatusOr<SaveReport> report =
-      folder->save(contents, isBest && options.keepBest);
+      folder->save(contents, {isBest && options.keepBest, isMilestone(step)});
   isBest = false;
   if (!report.ok()) {
     if (options.saveFailure == SaveFailure::Stop)

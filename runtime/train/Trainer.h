@@ -76,6 +76,9 @@ private:
   absl::Status openData(const Tokenizer *tokenizer);
   absl::Status openRun();
   absl::Status resume(const TrainingCheckpoint &checkpoint);
+  absl::Status resumeReference();
+  void openPeak();
+  int64_t parameterCount() const;
   absl::Status shareStart();
   void describe();
   int64_t lastStep() const { return options.steps + options.extraStep; }
@@ -87,12 +90,14 @@ private:
   absl::Status step(int64_t number);
   absl::StatusOr<double> accumulate(double &last);
   absl::Status notFinite(int64_t number, double loss);
-  void report(StepFacts facts);
+  void updateUse(StepFacts &facts);
+  void report(const StepFacts &facts, bool isLogged);
   absl::Status evaluate(int64_t number);
   absl::StatusOr<double> evaluationLoss();
   absl::StatusOr<double> lossOf(const BatchSampler &batches, uint64_t first);
   absl::Status save(int64_t step);
   bool savesAfterEvaluation(int64_t number) const;
+  bool isMilestone(int64_t number) const;
 
   TrainingProgram &program;
   TrainOptions options;
@@ -105,13 +110,15 @@ private:
   std::unique_ptr<RunFolder> folder; ///< This and the next: of rank 0 alone.
   std::unique_ptr<MetricsFile> metrics;
   std::vector<int32_t> inputs, targets;
+  double peakFlops = 0;       ///< Of a rank; 0: not known.
+  double referenceFlops = -1; ///< Of a token; below 0: not known.
 
   // What a checkpoint holds.
   int64_t firstStep = 0; ///< Of this process.
   uint64_t position = 0; ///< Micro-batches drawn by all ranks.
   int64_t tokensTrained = 0, clippedSteps = 0, evaluations = 0;
   std::optional<double> bestLoss;
-  MfuAverage mfu;
+  MfuAverage mfu, referenceMfu;
 
   double trainingLoss = 0, validationLoss = 0;
   bool isBest = false;

@@ -8,10 +8,12 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "runtime/checkpoint/ReferenceCheckpoint.h"
 #include "runtime/train/RunName.h"
 #include "runtime/train/Trainer.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
@@ -88,6 +90,8 @@ absl::Status Trainer::prepare(const Tokenizer *tokenizer) {
     status = openRun();
   if (status.ok())
     status = shareStart();
+  if (status.ok())
+    openPeak();
   return status;
 }
 
@@ -155,16 +159,20 @@ absl::Status Trainer::openData(const Tokenizer *tokenizer) {
   return set.status();
 }
 
+int64_t Trainer::parameterCount() const {
+  int64_t count = 0;
+  for (const NamedTensor &param : program.parameters())
+    count += param.tensor.elements();
+  return count;
+}
+
 absl::Status Trainer::openRun() {
   if (options.out.empty()) {
     const char *job = std::getenv("SLURM_JOB_ID");
-    int64_t parameters = 0;
-    for (const NamedTensor &param : program.parameters())
-      parameters += param.tensor.elements();
     std::string dataset = options.data.substr(options.data.rfind('/') + 1);
     RunNameFacts facts{
-        program.config()["name"],
-        parameters,
+        program.modelName(),
+        parameterCount(),
         "adamw",
         options.learningRate,
         dataset,
@@ -184,6 +192,7 @@ absl::Status Trainer::openRun() {
 
   ModelFingerprint own = fingerprintOf(program.config(), program.parameters());
   std::unique_ptr<TrainingCheckpoint> checkpoint;
+  bool isReference = ReferenceCheckpoint::isOne(options.resume);
   if (options.resume == "never" || options.resume == "auto") {
     absl::StatusOr<LatestCheckpoint> latest = openLatest(options.out, &own);
     if (latest.ok() && options.resume == "never")
@@ -195,7 +204,13 @@ absl::Status Trainer::openRun() {
       checkpoint = std::move(latest->checkpoint);
     else if (!absl::IsNotFound(latest.status()))
       return latest.status();
-  } else {
+    else if (ReferenceCheckpoint::isOne(options.out))
+      return absl::InvalidArgumentError(
+          absl::StrCat(options.out,
+                       " holds a checkpoint of the reference. HINT: go on with "
+                       "--resume=",
+                       options.out, ", or choose another --out"));
+  } else if (!isReference) {
     absl::StatusOr<std::unique_ptr<TrainingCheckpoint>> found =
         TrainingCheckpoint::open(options.resume, &own);
     if (!found.ok())
@@ -204,6 +219,9 @@ absl::Status Trainer::openRun() {
   }
   if (checkpoint)
     if (absl::Status status = resume(*checkpoint); !status.ok())
+      return status;
+  if (isReference)
+    if (absl::Status status = resumeReference(); !status.ok())
       return status;
   absl::StatusOr<std::unique_ptr<MetricsFile>> file = MetricsFile::resume(
       options.out + "/metrics.jsonl", {firstStep, /*evaluated=*/firstStep > 0});
@@ -246,6 +264,39 @@ absl::Status Trainer::resume(const TrainingCheckpoint &checkpoint) {
                                state.seed, ": the data's order differs"));
   observer.note(absl::StrCat("goes on after step ", state.step, " of ",
                              checkpoint.path()));
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::resumeReference() {
+  absl::StatusOr<std::unique_ptr<ReferenceCheckpoint>> checkpoint =
+      ReferenceCheckpoint::open(options.resume, program.description(),
+                                program.parameters(), program.aliases());
+  if (!checkpoint.ok())
+    return checkpoint.status();
+  if (absl::Status status = program.restore(**checkpoint); !status.ok())
+    return status;
+  const OptimizerFile *optimizer = (*checkpoint)->optimizer();
+  if (!optimizer) {
+    observer.note(absl::StrCat(
+        "has the weights of ", (*checkpoint)->path(),
+        ", which has no optimizer.pt: begins at step 0 with moments of zero"));
+    return absl::OkStatus();
+  }
+  firstStep = optimizer->iteration();
+  constexpr double kNoLossYet = 1e9; // As the reference's trainer begins.
+  if (optimizer->bestLoss() < kNoLossYet)
+    bestLoss = optimizer->bestLoss();
+  std::string updates =
+      optimizer->step() == firstStep
+          ? ""
+          : absl::StrCat(" Its moments have seen ", optimizer->step(),
+                         " updates; the bias correction goes by iter_num.");
+  observer.note(absl::StrCat(
+      "goes on after step ", firstStep, " of ", (*checkpoint)->path(),
+      ", a checkpoint of the reference. That holds weights, moments, iter_num "
+      "and best_val_loss, but no position in the data, no tokens trained and "
+      "no counters: the data begins at its beginning, and they at 0.",
+      updates));
   return absl::OkStatus();
 }
 
@@ -299,6 +350,28 @@ absl::Status Trainer::shareStart() {
   if (start.contains("best_loss"))
     bestLoss = start["best_loss"].get<double>();
   return program.broadcast(ranks);
+}
+
+/// Finds what the MFU is a share of.
+void Trainer::openPeak() {
+  peakFlops = options.peakFlops;
+  if (peakFlops == 0) {
+    peakFlops = program.measurePeakFlops();
+    if (peakFlops > 0)
+      observer.note(absl::StrFormat(
+          "the MFU is a share of %.1f GFLOP/s, measured: f32 multiply-adds on "
+          "%d thread%s%s; --peak-flops sets another",
+          peakFlops / 1e9, program.threads(), program.threads() == 1 ? "" : "s",
+          ranks.size() == 1 ? "" : " of each rank"));
+  }
+  nlohmann::json keys = program.description();
+  auto heads = keys.find("n_head");
+  if (heads == keys.end() || !heads->is_number_integer())
+    return;
+  nlohmann::json config = program.config();
+  referenceFlops = referenceFlopsPerToken(
+      parameterCount(), config["layers"].get<int64_t>(), heads->get<int64_t>(),
+      config["width"].get<int64_t>(), program.length());
 }
 
 /// What is easily mistaken, once.

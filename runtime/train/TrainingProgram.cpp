@@ -6,6 +6,8 @@
 
 #include "runtime/train/TrainingProgram.h"
 
+#include "runtime/engine/MultiplyAddPeak.h"
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
@@ -102,11 +104,27 @@ absl::Status TrainingProgram::initialize() {
 
 nlohmann::json TrainingProgram::config() const {
   const ModelInfo &model = executor.program().model;
-  return {{"name", model.name},
-          {"attention", model.attention},
-          {"vocab_size", model.vocabSize},
-          {"layers", model.layers},
-          {"width", model.width}};
+  nlohmann::json told = {{"vocab_size", model.vocabSize},
+                         {"layers", model.layers},
+                         {"width", model.width}};
+  // The names of a model and its function are a definition's own choice: with
+  // all keys equal, it is the same model under another name.
+  if (nlohmann::json keys = description(); !keys.empty())
+    told["model"] = keys;
+  else
+    told.update({{"name", model.name}, {"attention", model.attention}});
+  return told;
+}
+
+nlohmann::json TrainingProgram::description() const {
+  nlohmann::json keys =
+      nlohmann::json::parse(executor.program().model.config, nullptr,
+                            /*allow_exceptions=*/false);
+  return keys.is_object() ? keys : nlohmann::json::object();
+}
+
+double TrainingProgram::measurePeakFlops() {
+  return measureMultiplyAddPeak(executor.threadPool());
 }
 
 static TensorView integers(absl::Span<const int32_t> values, int64_t rows,
@@ -279,6 +297,10 @@ absl::Status TrainingProgram::restore(const TrainingCheckpoint &checkpoint) {
                   own.tensor.bytes);
     }
   return absl::OkStatus();
+}
+
+absl::Status TrainingProgram::restore(ReferenceCheckpoint &checkpoint) {
+  return checkpoint.restore(params, moments);
 }
 
 absl::Status TrainingProgram::broadcast(Communicator &ranks) {

@@ -12,6 +12,7 @@
 #ifndef T6_RUNTIME_TRAIN_TRAININGPROGRAM_H
 #define T6_RUNTIME_TRAIN_TRAININGPROGRAM_H
 
+#include "runtime/checkpoint/ReferenceCheckpoint.h"
 #include "runtime/checkpoint/TrainingCheckpoint.h"
 #include "runtime/distributed/Communicator.h"
 #include "runtime/engine/Executor.h"
@@ -57,6 +58,9 @@ public:
 
   int64_t batch() const { return rows; }
   int64_t length() const { return columns; }
+  int threads() const { return executor.threadPool().threads(); }
+  /// FLOP/s of this rank's threads at their best; 0: not known.
+  double measurePeakFlops();
   /// Of a micro-batch, forward and reverse, by the compiler's account.
   int64_t flops() const { return flopCount; }
 
@@ -85,9 +89,14 @@ public:
   const std::map<std::string, std::string> &aliases() const { return tied; }
   /// What tells this model from others, for fingerprints of checkpoints.
   nlohmann::json config() const;
+  /// The keys of a config.json that describe the model, for other programs; an
+  /// empty object where none do.
+  nlohmann::json description() const;
+  const std::string &modelName() const { return executor.program().model.name; }
 
   /// Makes parameters and moments those of a checkpoint of this model.
   absl::Status restore(const TrainingCheckpoint &checkpoint);
+  absl::Status restore(ReferenceCheckpoint &checkpoint);
   /// Makes parameters and moments those of rank 0.
   absl::Status broadcast(Communicator &ranks);
   /// The name of the first parameter or else gradient with an element that is

@@ -4,6 +4,7 @@
 usage: train_test.py <tpa-opt> <t6> <model.mlir> <corpus>
 """
 
+import array
 import json
 import os
 import pathlib
@@ -24,6 +25,14 @@ STEPS = 14
 
 def lines(path):
     return [json.loads(line) for line in pathlib.Path(path).read_text().splitlines()]
+
+
+def tensors(path):
+    """The f32 tensors of a safetensors file."""
+    data = pathlib.Path(path).read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    return {name: array.array("f", data[start + spec["data_offsets"][0]:start + spec["data_offsets"][1]])
+            for name, spec in json.loads(data[8:start]).items() if name != "__metadata__"}
 
 
 class TrainTest(unittest.TestCase):
@@ -83,9 +92,137 @@ class TrainTest(unittest.TestCase):
 
     def test_log_is_the_reference_s(self):
         stdout, _ = self.train(self.path("log"))
-        found = re.findall(r"^iter (\d+): loss \d+\.\d{4}, time \d+\.\d\dms, mfu -100\.00%, tps \(M\) \d+\.\d\d, "
+        found = re.findall(r"^iter (\d+): loss \d+\.\d{4}, time \d+\.\d\dms, mfu (-?\d+\.\d\d)%, tps \(M\) \d+\.\d\d, "
                            r"tokens trained \d+\.\d\dB, ", stdout, re.MULTILINE)
-        self.assertEqual(found, [str(i) for i in range(STEPS)])
+        self.assertEqual([int(number) for number, _ in found], list(range(STEPS)))
+        # The first five do not count.
+        self.assertEqual([use for _, use in found[:5]], ["-100.00"] * 5)
+        self.assertTrue(all(0 < float(use) < 100 for _, use in found[5:]), found)
+
+    def test_mfu_is_of_the_measured_peak_unless_told(self):
+        out = self.path("mfu")
+        _, stderr = self.train(out)
+        measured = float(re.search(r"the MFU is a share of (\d+\.\d) GFLOP/s, measured: .* on 1 thread; "
+                                   r"--peak-flops", stderr)[1])
+        self.assertGreater(measured, 5)
+        last = lines(f"{out}/metrics.jsonl")[-2]
+        self.assertGreater(last["train/mfu"], 0)
+        # The reference's reckoning, for an A100: far less of it.
+        self.assertLess(0, last["mfu_ref"])
+        self.assertLess(last["mfu_ref"], last["train/mfu"])
+        told = self.path("mfu_told")
+        _, stderr = self.train(told, "--peak-flops=1e15")
+        self.assertNotIn("measured", stderr)
+        self.assertLess(lines(f"{told}/metrics.jsonl")[-2]["train/mfu"], 1e-1)
+
+    def test_milestones_stay(self):
+        out = self.path("milestones")
+        self.train(out, "--save-interval=0", "--eval-interval=2", "--milestones=3", "--keep-last=1", "--keep-best=off")
+        found = sorted(path.name for path in pathlib.Path(out).glob("checkpoint-*"))
+        self.assertEqual(found, ["checkpoint-0", "checkpoint-12", "checkpoint-6"])
+        for name in found:
+            state = json.loads(pathlib.Path(out, name, "state.json").read_text())
+            self.assertIn(f'"step": {name.split("-")[1]},', json.dumps(state))
+        # One that stays is a checkpoint like any other: the run goes on from it.
+        self.train(out, f"--resume={out}/checkpoint-6", "--save-interval=0", "--eval-interval=2", "--milestones=3",
+                   "--keep-last=1", "--keep-best=off")
+        self.assertEqual(sorted(path.name for path in pathlib.Path(out, "checkpoints").glob("step-*")),
+                         ["step-000000", "step-000006", "step-000012", f"step-{STEPS:06}"])
+
+    def test_seed_of_a_configuration(self):
+        """It is that of the weights too, whichever way it is given."""
+        losses = []
+        for i, flags in enumerate((["--seed=7"], ["--reference-config=--seed=7"], [])):
+            out = self.path(f"seed{i}")
+            self.train(out, *flags, "--precision=f32", "--batch=0", "--length=0", "--accumulation=1", "--steps=1",
+                       "--warmup=0", "--decay-steps=9", "--grad-accum=mean", "--decay=all", "--sampler=epochs",
+                       "--eval-interval=0", "--keep-best=off", "--min-rate=0")
+            losses.append(lines(f"{out}/metrics.jsonl")[0]["loss_mean"])
+        self.assertEqual(losses[0], losses[1])
+        self.assertNotEqual(losses[0], losses[2])
+
+    def test_plots_on_request(self):
+        out = self.path("plot")
+        self.train(out, "--plot=off")
+        self.assertFalse(pathlib.Path(out, "loss.svg").exists())
+        for flags, file in ((), f"{out}/loss.svg"), (("-o", self.path("other.svg")), self.path("other.svg")):
+            subprocess.run([T6, "plot", out, *flags], check=True, capture_output=True)
+            self.assertIn("<svg", pathlib.Path(file).read_text())
+        failed = subprocess.run([T6, "plot", self.path("nowhere")], capture_output=True, text=True)
+        self.assertEqual(failed.returncode, 1, failed.stderr)
+        self.assertIn("nowhere/metrics.jsonl", failed.stderr)
+
+    def test_evaluates_what_training_does(self):
+        """The last evaluation of the run again, on the share that it kept apart."""
+        out = subprocess.run(
+            [T6, "eval", self.artifact, "--weights", f"{self.whole}/latest/model.safetensors", "--data", CORPUS,
+             "--tokenizer", "bytes", "--validation-share", "0.05", "--json"], capture_output=True, text=True)
+        self.assertEqual(out.returncode, 0, out.stderr)
+        whole = self.path("evaluated")
+        self.train(whole, "--eval-batches=0")
+        self.assertAlmostEqual(json.loads(out.stdout)["loss"], lines(f"{whole}/metrics.jsonl")[-1]["val/loss"],
+                               places=4)
+
+    def test_the_reference_s_steps(self):
+        """Sums of gradients, a first step without effect, a last one too many, eight times the accumulation."""
+        out = self.path("reference")
+        stdout, _ = self.train(out, "--preset=reference", "--precision=f32", "--batch=0", "--length=0",
+                               "--accumulation=1", "--warmup=4", "--decay-steps=12", "--eval-batches=2",
+                               "--save-interval=0", "--min-rate=1e-4")
+        self.assertIn("512 tokens a step: 8 micro-batches of 2 x 32", stdout)
+        records = lines(f"{out}/metrics.jsonl")
+        steps = [r for r in records if "loss_mean" in r]
+        self.assertEqual([r["iter"] for r in steps], list(range(STEPS + 1)))
+        self.assertEqual([r["lr"] for r in steps[:5]], [3e-3 * step / 4 for step in range(5)])
+        # The first checkpoint has the reference's initial values: of t6_nano, 8 heads of 32, width 128, ranks 3 and 2.
+        first, after = (tensors(f"{out}/{name}/model.safetensors") for name in ("checkpoint-0", "latest"))
+        layer = "transformer.h.1."
+        for name, bound in (("transformer.wte.weight", 128 ** -0.5), (f"{layer}mlp.c_fc1.weight", 128 ** -0.5),
+                            (f"{layer}attn.c_qkv.W_A_q.weight", (6 / (8 * 3 + 128 * 3)) ** 0.5),
+                            (f"{layer}attn.c_qkv.W_B_k.weight", (6 / (2 * 32 + 128 * 32)) ** 0.5)):
+            largest = max(map(abs, first[name]))
+            self.assertLessEqual(largest, bound * 1.000001, name)
+            self.assertGreater(largest, bound * 0.99, name)
+        for name in f"{layer}attn.c_proj.weight", f"{layer}mlp.c_proj.weight":
+            self.assertEqual((max(first[name]), min(first[name])), (0, 0))
+            self.assertGreater(max(after[name]), 0)
+        for step in steps:
+            self.assertAlmostEqual(step["train/grad_norm"], 8 * step["grad_norm_mean"], delta=1e-5)
+        # train/loss is the last micro-batch's, loss_mean that of all.
+        self.assertTrue(any(abs(r["train/loss"] - r["loss_mean"]) > 1e-3 for r in steps))
+        evaluations = [r for r in records if "val/loss" in r]
+        self.assertEqual([r["iter"] for r in evaluations], [0, 5, 10, STEPS + 1])
+        self.assertTrue(all("train/loss" in r for r in evaluations))
+        state = json.loads(pathlib.Path(out, "checkpoint-0", "state.json").read_text())
+        self.assertIn('"step": 0,', json.dumps(state))
+
+        # The data after an evaluation depends on how much it drew: a mistake that `fixed` does not make.
+        other = self.path("reference_other")
+        self.train(other, "--preset=reference", "--precision=f32", "--batch=0", "--length=0", "--accumulation=1",
+                   "--warmup=4", "--decay-steps=12", "--eval-batches=3", "--save-interval=0", "--min-rate=1e-4")
+        self.assertNotEqual(*([r["loss_mean"] for r in lines(f"{run}/metrics.jsonl") if "loss_mean" in r]
+                              for run in (out, other)))
+
+        fixed = []
+        for batches in 2, 3:
+            run = self.path(f"fixed{batches}")
+            stdout, _ = self.train(run, "--preset=fixed", "--precision=f32", "--batch=0", "--length=0",
+                                   "--tokens-per-step=512", "--warmup=4", "--decay-steps=12",
+                                   f"--eval-batches={batches}", "--save-interval=0", "--min-rate=1e-4")
+            self.assertIn("512 tokens a step", stdout)
+            fixed.append([r for r in lines(f"{run}/metrics.jsonl") if "loss_mean" in r])
+        self.assertEqual(*([r["loss_mean"] for r in run] for run in fixed))
+        self.assertEqual(len(fixed[0]), STEPS)
+        self.assertEqual(fixed[0][0]["lr"], 3e-3 / 4)
+        self.assertEqual(fixed[0][0]["train/grad_norm"], fixed[0][0]["grad_norm_mean"])
+        self.assertEqual(fixed[0][0]["train/loss"], fixed[0][0]["loss_mean"])
+
+    def test_torchrun_is_sent_to_mpirun(self):
+        environment = {**os.environ, "RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}
+        error = self.fails(self.path("torchrun"), code=3, env=environment)
+        self.assertIn("HINT: mpirun -n 2 t6 train ...", error)
+        # One rank needs nobody to talk to.
+        self.train(self.path("torchrun1"), env={**environment, "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"})
 
     def test_goes_on_after_kill(self):
         rng = random.Random(1)
@@ -196,6 +333,13 @@ class TrainTest(unittest.TestCase):
         settings = json.loads(out.stdout)
         self.assertEqual((settings["learning-rate"], settings["steps"], settings["beta2"], settings["decay"]),
                          (3e-4, 7, 0.9, "all"))
+        config.write_text("n_head = 8\nbatch_size = 2\nblock_size = 32\ndropout = 0.1\n")
+        stdout, stderr = self.train(self.path("config_run"), f"--reference-config={config}", "--precision=f32")
+        self.assertIn("Overriding: n_head = 8\nOverriding: batch_size = 2\n", stdout)
+        self.assertIn("accepted but without effect: dropout", stderr)
+        config.write_text("n_head = 6\nbatch_size = 2\nblock_size = 32\n")
+        self.assertIn("n_head is 6 in the configuration and 8 in the compiled model",
+                      self.fails(self.path("config_run2"), f"--reference-config={config}", "--precision=f32", code=3))
         config.write_text("import subprocess\n")
         failed = subprocess.run([T6, "train", self.artifact, "--reference-config", str(config), "--print-settings"],
                                 capture_output=True, text=True)

@@ -66,6 +66,8 @@ public:
   virtual ~Command() = default;
   virtual const char *name() const = 0;
   virtual const char *summary() const = 0;
+  /// What --help says below the options.
+  virtual const char *remarks() const { return ""; }
   virtual void declare(Options &options) = 0;
   /// The exit code.
   virtual int run() = 0;
@@ -80,6 +82,7 @@ std::unique_ptr<Command> makeCheckCommand();
 std::unique_ptr<Command> makeConvertCommand();
 std::unique_ptr<Command> makeTokenizeCommand();
 std::unique_ptr<Command> makeTrainCommand();
+std::unique_ptr<Command> makePlotCommand();
 
 } // namespace t6::cli
 

@@ -63,6 +63,7 @@ public:
   CommandOptions(CLI::App &app, Command &command)
       : app(*app.add_subcommand(command.name(), command.summary())),
         command(&command) {
+    this->app.footer(command.remarks());
     command.declare(*this);
     track("config",
           this->app.add_option(

@@ -14,11 +14,17 @@ class ConvertCommand : public Command {
 public:
   const char *name() const override { return "convert"; }
   const char *summary() const override {
-    return "Convert a pytorch_model.bin to safetensors";
+    return "Convert a pytorch_model.bin to safetensors, or a training "
+           "checkpoint to the reference's";
   }
   void declare(Options &options) override {
-    options.positional("input", input, "pytorch_model.bin or *.index.json");
-    options.positional("output", output, "Safetensors file to write");
+    options.positional("input", input,
+                       "pytorch_model.bin or *.index.json; or the folder of a "
+                       "checkpoint of t6 train, as in RUN/latest");
+    options.positional("output", output,
+                       "Safetensors file to write; or a new folder, for the "
+                       "config.json, pytorch_model.bin and optimizer.pt that "
+                       "the T6 reference's PyTorch code reads");
   }
   int run() override {
     t6_convert_result result = {};
@@ -29,9 +35,19 @@ public:
                               ? ""
                               : format(" and %lld names of tied tensors",
                                        static_cast<long long>(result.aliases));
-    printLine(format("%lld tensors%s, %s",
+    std::string moments =
+        result.iteration < 0 ? ""
+                             : format(", moments after %lld updates",
+                                      static_cast<long long>(result.iteration));
+    printLine(format("%lld tensors%s%s, %s",
                      static_cast<long long>(result.tensors), aliases.c_str(),
-                     bytesText(result.bytes).c_str()));
+                     moments.c_str(), bytesText(result.bytes).c_str()));
+    if (result.iteration >= 0)
+      printNote("the position in the data, the tokens trained and the counters "
+                "have no place in the reference's format: its trainer begins "
+                "them again");
+    if (*result.note)
+      printNote(result.note);
     return kFine;
   }
 

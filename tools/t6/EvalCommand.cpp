@@ -17,11 +17,17 @@ class EvalCommand : public Command {
 public:
   const char *name() const override { return "eval"; }
   const char *summary() const override {
-    return "Loss and perplexity of a token file, with their standard errors";
+    return "Loss and perplexity of a corpus, with their standard errors";
   }
   void declare(Options &options) override {
     model.declare(options);
-    options.add("--data", data, "Token file (t6 tokenize writes one)");
+    options.add("--data", data,
+                "Corpus, as for t6 train: file of tokens, folder of shards (of "
+                "which those for validation, if any), or text");
+    options.add("--tokenizer", tokenizer, "Tokenizer of a corpus of text");
+    options.add("--validation-share", validationShare,
+                "Only the last share of --data, which t6 train keeps apart at "
+                "the same --length; 0: all");
     options.add("--length", length,
                 "Tokens in a window; 0: as many as the model takes");
     options.add("--max-tokens", maxTokens, "Only so many tokens; 0: all");
@@ -34,7 +40,8 @@ private:
   void print(const t6_evaluate_result &result) const;
 
   ModelArguments model;
-  std::string data;
+  std::string data, tokenizer;
+  double validationShare = 0;
   int64_t length = 0, maxTokens = 0;
   bool json = false;
 };
@@ -60,6 +67,10 @@ void EvalCommand::print(const t6_evaluate_result &result) const {
 }
 
 int EvalCommand::run() {
+  Tokenizer encoder;
+  if (!tokenizer.empty())
+    if (t6_status *status = openTokenizer(tokenizer, encoder))
+      return fail(status);
   Model opened;
   if (t6_status *status = model.open(opened))
     return fail(status);
@@ -68,6 +79,8 @@ int EvalCommand::run() {
   t6_evaluate_options_init(&options);
   options.length = length;
   options.max_tokens = maxTokens;
+  options.tokenizer = encoder.get();
+  options.validation_share = validationShare;
   options.user = &progress;
   options.progress = [](void *user, int64_t done, int64_t total) {
     static_cast<Progress *>(user)->update(

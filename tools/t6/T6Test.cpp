@@ -47,10 +47,12 @@ TEST(T6Test, Help) {
   Outcome help = runT6({"--help"});
   EXPECT_EQ(help.exitCode, 0);
   for (const char *name : {"generate", "eval", "run", "bench", "info", "check",
-                           "convert", "tokenize"})
+                           "convert", "tokenize", "train", "plot"})
     EXPECT_THAT(help.out, HasSubstr(name));
   EXPECT_EQ(help.err, "");
   EXPECT_THAT(runT6({"generate", "--help"}).out, HasSubstr("--temperature"));
+  EXPECT_THAT(runT6({"train", "--help"}).out,
+              HasSubstr("SLURM_PROCID, SLURM_STEP_NUM_TASKS"));
   Outcome version = runT6({"--version"});
   EXPECT_EQ(version.exitCode, 0);
   EXPECT_THAT(version.out, MatchesRegex("t6 [0-9]+\\.[0-9]+\\.[0-9]+\n"));

@@ -8,6 +8,8 @@
 #include "tools/t6/Console.h"
 #include "tools/t6/ModelArguments.h"
 
+#include <nlohmann/json.hpp>
+
 #include <atomic>
 #include <cmath>
 #include <csignal>
@@ -32,6 +34,7 @@ public:
   const char *summary() const override {
     return "Train a model that tpa-opt --train has compiled";
   }
+  const char *remarks() const override;
   void declare(Options &options) override;
   int run() override;
 
@@ -45,6 +48,20 @@ private:
   std::deque<std::string> values; ///< Beside `names`; empty: not given.
   bool printSettings = false;
 };
+
+const char *TrainCommand::remarks() const {
+  return "Several ranks: mpirun -n 4 t6 train ..., or srun --mpi=pmix, over "
+         "Open "
+         "MPI. A process learns its rank and their number from the first of\n"
+         "  OMPI_COMM_WORLD_RANK, OMPI_COMM_WORLD_SIZE   mpirun of Open MPI\n"
+         "  PMI_RANK, PMI_SIZE                           launchers of PMI\n"
+         "  SLURM_PROCID, SLURM_STEP_NUM_TASKS           a step of srun\n"
+         "  RANK, WORLD_SIZE                             torchrun\n"
+         "Ranks of torchrun are refused: it brings no way to talk but "
+         "PyTorch's. "
+         "With WORLD_SIZE=1 it is a run of one rank.\n"
+         "SIGINT and SIGTERM save and end with code 130.";
+}
 
 void TrainCommand::declare(Options &options) {
   options.positional("artifact", model.artifact, "Compiled model (.t6x)");
@@ -81,15 +98,12 @@ void TrainCommand::printProgress(void *user,
 int TrainCommand::run() {
   std::vector<std::string> given;
   std::vector<const char *> settings, files;
-  std::string seed = "5000";
   for (size_t i = 0; i < names.size(); ++i) {
     if (values[i].empty())
       continue;
     given.push_back(names[i] + "=" + values[i]);
     if (names[i] == "tokenizer")
       tokenizer = values[i];
-    if (names[i] == "seed")
-      seed = values[i];
   }
   for (const std::string &setting : given)
     settings.push_back(setting.c_str());
@@ -102,14 +116,16 @@ int TrainCommand::run() {
   options.reference_config_count = files.size();
   options.settings = settings.data();
   options.setting_count = settings.size();
+  char *json = nullptr;
+  if (t6_status *status = t6_train_settings(&options, &json))
+    return fail(status);
+  std::string resolved = json;
+  t6_free(json);
   if (printSettings) {
-    char *json = nullptr;
-    if (t6_status *status = t6_train_settings(&options, &json))
-      return fail(status);
-    writeOut(json);
-    t6_free(json);
+    writeOut(resolved);
     return kFine;
   }
+  uint64_t seed = nlohmann::json::parse(resolved)["seed"];
   Tokenizer opened;
   if (!tokenizer.empty())
     if (t6_status *status = openTokenizer(tokenizer, opened))
@@ -121,8 +137,7 @@ int TrainCommand::run() {
   if (t6_status *status = model.open(loaded))
     return fail(status);
   if (model.weights.empty())
-    if (t6_status *status = t6_model_initial_weights(
-            loaded.get(), std::strtoull(seed.c_str(), nullptr, 10)))
+    if (t6_status *status = t6_model_initial_weights(loaded.get(), seed))
       return fail(status);
   training.store(loaded.get());
   std::signal(SIGINT, interrupt);

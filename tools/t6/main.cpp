@@ -18,6 +18,7 @@ int main(int argc, char **argv) {
   std::vector<std::unique_ptr<Command>> commands;
   commands.push_back(makeGenerateCommand());
   commands.push_back(makeTrainCommand());
+  commands.push_back(makePlotCommand());
   commands.push_back(makeEvalCommand());
   commands.push_back(makeRunCommand());
   commands.push_back(makeBenchCommand());
