@@ -1,6 +1,6 @@
 // RUN: tpa-opt %s --tpa-differentiate --split-input-file --verify-diagnostics
 // RUN: not tpa-opt %s --split-input-file --tpa-differentiate=recompute=some 2>&1 | FileCheck %s
-// CHECK: cannot recompute 'some': it is none or full
+// CHECK: recompute=some is no policy. HINT: use none, full, dots, factors, or the bytes that may be saved, as 64MB
 
 exec.buffer param @w : tensor<4xf32>
 exec.buffer output @e.loss : tensor<1xf32>
