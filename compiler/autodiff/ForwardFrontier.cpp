@@ -122,10 +122,10 @@ std::vector<RecomputePlan> ForwardGraph::frontier(bool &isExact) const {
   prune(states);
   std::vector<RecomputePlan> plans;
   for (const State &state : states) {
-    RecomputePlan &plan = plans.emplace_back();
+    llvm::SetVector<Value> saved;
     for (unsigned i : state.saved.set_bits())
-      plan.saved.insert(ops[i]->getResult(0));
-    complete(plan);
+      saved.insert(ops[i]->getResult(0));
+    plans.push_back(planOf(std::move(saved)));
   }
   return plans;
 }

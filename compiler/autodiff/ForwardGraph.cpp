@@ -65,7 +65,9 @@ bool ForwardGraph::isActivation(Value value) const {
 }
 
 /// What is not saved is computed from what is, and from arguments.
-void ForwardGraph::complete(RecomputePlan &plan) const {
+RecomputePlan ForwardGraph::planOf(llvm::SetVector<Value> saved) const {
+  RecomputePlan plan;
+  plan.saved = std::move(saved);
   plan.arguments.resize(body->getNumArguments());
   llvm::SetVector<Value> reached;
   SmallVector<Value> work;
@@ -92,18 +94,18 @@ void ForwardGraph::complete(RecomputePlan &plan) const {
   });
   for (Value value : plan.saved)
     plan.bytes += bytesOf(value);
+  return plan;
 }
 
 RecomputePlan ForwardGraph::plan(RecomputePolicy::Kind policy) const {
-  RecomputePlan plan;
+  llvm::SetVector<Value> saved;
   if (policy == RecomputePolicy::None)
-    plan.saved.insert(reads.begin(), reads.end());
+    saved.insert(reads.begin(), reads.end());
   if (policy == RecomputePolicy::Dots)
-    addDots(plan.saved);
+    addDots(saved);
   if (policy == RecomputePolicy::Factors)
-    addFactors(plan.saved);
-  complete(plan);
-  return plan;
+    addFactors(saved);
+  return planOf(std::move(saved));
 }
 
 /// What one pass over scores yields is saved all of it, or none: a part of it

@@ -37,6 +37,9 @@ public:
   mlir::ValueRange read() const { return reads; }
   bool isRead(mlir::Value value) const { return readSet.contains(value); }
 
+  /// What follows from saving these values and no others.
+  RecomputePlan planOf(llvm::SetVector<mlir::Value> saved) const;
+
   /// The choice of a policy other than a budget.
   RecomputePlan plan(RecomputePolicy::Kind policy) const;
 
@@ -51,7 +54,6 @@ public:
                             bool isSaved);
 
 private:
-  void complete(RecomputePlan &plan) const;
   void addDots(llvm::SetVector<mlir::Value> &saved) const;
   void addFactors(llvm::SetVector<mlir::Value> &saved) const;
   void addOperand(mlir::Value value, bool isOfKeys,
