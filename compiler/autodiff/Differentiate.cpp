@@ -11,6 +11,7 @@
 #include "compiler/autodiff/DifferentiableOpInterface.h"
 #include "compiler/autodiff/FunctionGradient.h"
 #include "compiler/autodiff/Passes.h"
+#include "compiler/autodiff/RecomputeStep.h"
 #include "dialects/exec/ExecDialect.h"
 #include "dialects/t6/T6Dialect.h"
 #include "dialects/tpa/TpaDialect.h"
@@ -34,14 +35,15 @@ namespace {
 /// Differentiates one entry.
 class EntryGradient {
 public:
-  EntryGradient(exec::EntryOp entry, Recompute recompute)
-      : entry(entry), module(entry->getParentOfType<ModuleOp>()),
-        recompute(recompute),
+  explicit EntryGradient(exec::EntryOp entry)
+      : entry(entry), module(entry->getParentOfType<ModuleOp>()), step(entry),
         builder(OpBuilder::atBlockEnd(&entry.getBody().front())),
         adjoint(builder) {}
 
   LogicalResult build();
-  int64_t functions = 0, saved = 0;
+  /// Saves what the policy says, and the reverse computes the rest again.
+  FailureOr<RecomputeStep::Choice> recompute(RecomputePolicy policy,
+                                             bool printsTable);
 
 private:
   using Key = std::pair<Operation *, std::vector<ArgumentRole>>;
@@ -53,11 +55,12 @@ private:
 
   exec::EntryOp entry;
   ModuleOp module;
-  Recompute recompute;
+  RecomputeStep step;
   OpBuilder builder;
   AdjointBuilder adjoint;
   SmallVector<exec::LoadOp> params;
-  std::map<Key, FunctionGradient> known;
+  std::map<Key, unsigned> known; ///< functions of `step`
+  Operation *reverse = nullptr;  ///< the first operation of the reverse
   llvm::DenseMap<Operation *, Operation *>
       old; ///< gradients' loads, by params'
 };
@@ -175,16 +178,14 @@ LogicalResult EntryGradient::reverseCall(func::CallOp call) {
   Key key{callee, roles};
   auto found = known.find(key);
   if (found == known.end()) {
-    FailureOr<FunctionGradient> gradient = differentiate(
-        callee, roles,
-        callee->hasAttr("tpa.recompute") ? Recompute::Full : recompute);
+    FailureOr<FunctionGradient> gradient = differentiate(callee, roles);
     if (failed(gradient))
       return failure();
-    ++functions;
-    saved += gradient->numSaved;
-    found = known.emplace(key, *gradient).first;
+    unsigned number =
+        step.addFunction(*gradient, callee->hasAttr("tpa.recompute"));
+    found = known.emplace(key, number).first;
   }
-  const FunctionGradient &gradient = found->second;
+  const FunctionGradient &gradient = step.gradient(found->second);
 
   OpBuilder before(call);
   auto forward = func::CallOp::create(before, call.getLoc(), gradient.forward,
@@ -192,12 +193,8 @@ LogicalResult EntryGradient::reverseCall(func::CallOp call) {
   SmallVector<Value> operands;
   for (unsigned i : gradient.arguments)
     operands.push_back(call.getOperand(i));
-  ValueRange saved = forward.getResults().take_back(gradient.numSaved);
-  if (gradient.recompute)
-    saved = func::CallOp::create(builder, call.getLoc(), gradient.recompute,
-                                 call.getOperands())
-                .getResults();
-  llvm::append_range(operands, saved);
+  llvm::append_range(operands,
+                     forward.getResults().take_back(gradient.numSaved));
   for (Value result : call.getResults()) {
     Value cotangent = adjoint.cotangentOf(result);
     operands.push_back(
@@ -218,6 +215,7 @@ LogicalResult EntryGradient::reverseCall(func::CallOp call) {
     operands.push_back(adjoint.gradientOf(operand));
   auto backward =
       func::CallOp::create(builder, call.getLoc(), gradient.backward, operands);
+  step.addCall(found->second, forward, backward);
   ValueRange shares = backward.getResults();
   for (auto [operand, gradient] :
        llvm::zip_equal(updated, shares.drop_front(read.size())))
@@ -243,11 +241,12 @@ LogicalResult EntryGradient::build() {
   if (failed(loss))
     return failure();
   auto type = cast<RankedTensorType>(loss->getType());
-  adjoint.add(*loss,
-              arith::ConstantOp::create(
-                  builder, entry.getLoc(),
-                  DenseElementsAttr::get(
-                      type, builder.getFloatAttr(type.getElementType(), 1.0))));
+  Value one = arith::ConstantOp::create(
+      builder, entry.getLoc(),
+      DenseElementsAttr::get(type,
+                             builder.getFloatAttr(type.getElementType(), 1.0)));
+  reverse = one.getDefiningOp();
+  adjoint.add(*loss, one);
   for (Operation *op : llvm::reverse(forward)) {
     auto call = dyn_cast<func::CallOp>(op);
     if (failed(call ? reverseCall(call) : adjoint.reverse(op)))
@@ -259,14 +258,27 @@ LogicalResult EntryGradient::build() {
   return success();
 }
 
+FailureOr<RecomputeStep::Choice>
+EntryGradient::recompute(RecomputePolicy policy, bool printsTable) {
+  FailureOr<RecomputeStep::Choice> choice = step.choose(policy, reverse);
+  if (failed(choice))
+    return failure();
+  step.remark(*choice);
+  if (printsTable)
+    step.printTable(*choice, reverse, llvm::errs());
+  step.apply(*choice);
+  return choice;
+}
+
 namespace {
 struct Differentiate : tpa::impl::DifferentiateBase<Differentiate> {
   using Base::Base;
 
   void runOnOperation() override {
-    if (recompute != "none" && recompute != "full") {
-      getOperation().emitError("cannot recompute '")
-          << recompute << "': it is none or full";
+    std::string error;
+    auto policy = RecomputePolicy::parse(recompute, error);
+    if (!policy) {
+      getOperation().emitError("recompute=") << recompute << " " << error;
       return signalPassFailure();
     }
     SmallVector<exec::EntryOp> entries;
@@ -274,12 +286,15 @@ struct Differentiate : tpa::impl::DifferentiateBase<Differentiate> {
       if (entry->hasAttr("tpa.differentiate"))
         entries.push_back(entry);
     for (exec::EntryOp entry : entries) {
-      EntryGradient gradient(entry, recompute == "full" ? Recompute::Full
-                                                        : Recompute::None);
+      EntryGradient gradient(entry);
       if (failed(gradient.build()))
         return signalPassFailure();
-      numFunctions += gradient.functions;
-      numSaved += gradient.saved;
+      auto choice = gradient.recompute(*policy, recomputeTable);
+      if (failed(choice))
+        return signalPassFailure();
+      numFunctions += choice->plans.size();
+      for (const RecomputePlan &plan : choice->plans)
+        numSaved += plan.saved.size();
     }
     eraseUnusedBlocks();
   }

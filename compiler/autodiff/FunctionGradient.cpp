@@ -10,6 +10,7 @@
 
 #include "compiler/autodiff/FunctionGradient.h"
 #include "compiler/autodiff/DifferentiableOpInterface.h"
+#include "compiler/autodiff/ForwardCost.h"
 #include "compiler/autodiff/PointwiseAdjoint.h"
 #include "dialects/exec/ExecDialect.h"
 #include "dialects/t6/T6Dialect.h"
@@ -27,33 +28,11 @@ using namespace mlir;
 namespace tpa {
 namespace {
 
-constexpr char keyLabel = AttentionOp::streamLabel, queryLabel = 'n';
-
-/// Whether a value has a number for each query and each key.
-bool isQuadratic(Value value) {
-  Operation *op = value.getDefiningOp();
-  auto hasBoth = [](StringRef equation) {
-    std::string output = Equation::parseVerified(equation).output;
-    return StringRef(output).contains(keyLabel) &&
-           StringRef(output).contains(queryLabel);
-  };
-  if (auto einsum = dyn_cast_or_null<EinsumOp>(op))
-    return hasBoth(einsum.getEquation());
-  // What maps and softmax are named by may be any letters.
-  if (auto map = dyn_cast_or_null<MapOp>(op))
-    return hasBoth(map.getEquation()) || isQuadratic(map.getOperands()[0]);
-  if (auto softmax = dyn_cast_or_null<SoftmaxOp>(op))
-    return isQuadratic(softmax.getX());
-  return false;
-}
-
 /// Both passes in one block.
 class JointFunction {
 public:
-  JointFunction(func::FuncOp function, ArrayRef<ArgumentRole> roles,
-                Recompute recompute)
-      : function(function), roles(roles), recompute(recompute),
-        joint(function.clone()) {}
+  JointFunction(func::FuncOp function, ArrayRef<ArgumentRole> roles)
+      : function(function), roles(roles), joint(function.clone()) {}
 
   /// Builds the reverse.
   LogicalResult reverse();
@@ -74,12 +53,10 @@ private:
   func::FuncOp addFunction(StringRef suffix, ArrayRef<unsigned> arguments,
                            TypeRange others, IRMapping &map);
   func::FuncOp buildForward();
-  func::FuncOp buildRecompute();
   func::FuncOp buildBackward();
 
   func::FuncOp function;
   ArrayRef<ArgumentRole> roles;
-  Recompute recompute;
   OwningOpRef<func::FuncOp> joint;
   SmallVector<Value> results;             ///< of the function
   SmallVector<Value> seeds, oldGradients; ///< added arguments
@@ -284,27 +261,6 @@ func::FuncOp JointFunction::buildForward() {
   return forward;
 }
 
-/// The forward pass without what only its results need. That it is the same
-/// operations gives it the same kernels, so that gradients have the same bits
-/// whatever is computed again.
-func::FuncOp JointFunction::buildRecompute() {
-  IRMapping map;
-  auto all = llvm::to_vector(llvm::seq<unsigned>(0, roles.size()));
-  func::FuncOp again = addFunction(".recompute", all, {}, map);
-  OpBuilder builder = OpBuilder::atBlockEnd(&again.front());
-  for (Operation &op : block().without_terminator())
-    if (!isReverse(&op))
-      builder.clone(op, map);
-  SmallVector<Value> returned;
-  for (Value value : saved)
-    returned.push_back(map.lookup(value));
-  finish(again, returned);
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(again.front())))
-    if (isOpTriviallyDead(&op))
-      op.erase();
-  return again;
-}
-
 func::FuncOp JointFunction::buildBackward() {
   IRMapping map;
   SmallVector<unsigned> arguments;
@@ -345,8 +301,6 @@ FunctionGradient JointFunction::split() {
   saved = std::move(ordered);
   FunctionGradient gradient;
   gradient.forward = buildForward();
-  if (recompute == Recompute::Full && !saved.empty())
-    gradient.recompute = buildRecompute();
   gradient.backward = buildBackward();
   for (unsigned i = 0; i < roles.size(); ++i)
     if (neededArguments.contains(block().getArgument(i)))
@@ -356,9 +310,8 @@ FunctionGradient JointFunction::split() {
 }
 
 FailureOr<FunctionGradient> differentiate(func::FuncOp function,
-                                          ArrayRef<ArgumentRole> roles,
-                                          Recompute recompute) {
-  JointFunction joint(function, roles, recompute);
+                                          ArrayRef<ArgumentRole> roles) {
+  JointFunction joint(function, roles);
   if (failed(joint.reverse()))
     return failure();
   return joint.split();

@@ -22,15 +22,9 @@ enum class ArgumentRole {
   Gradient   ///< adds to its gradient, in place
 };
 
-/// What the reverse computes again rather than has saved for it.
-enum class Recompute { None, Full };
-
 struct FunctionGradient {
   /// The function, which also returns what is saved, last.
   mlir::func::FuncOp forward;
-  /// Takes the function's arguments and returns what is saved, by the same
-  /// operations; null where it is not computed again.
-  mlir::func::FuncOp recompute;
   /// Takes the arguments that `arguments` counts, what is saved, a cotangent
   /// per result of the function and a gradient per argument with that role;
   /// returns the cotangents of arguments with that role, then the gradients.
@@ -41,8 +35,7 @@ struct FunctionGradient {
 
 /// Adds these functions to the module of `function`, which stays.
 mlir::FailureOr<FunctionGradient>
-differentiate(mlir::func::FuncOp function, llvm::ArrayRef<ArgumentRole> roles,
-              Recompute recompute);
+differentiate(mlir::func::FuncOp function, llvm::ArrayRef<ArgumentRole> roles);
 
 } // namespace tpa
 

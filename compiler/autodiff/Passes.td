@@ -29,18 +29,36 @@ def Differentiate : Pass<"tpa-differentiate", "mlir::ModuleOp"> {
     A function with the attribute `tpa.recompute` saves nothing, whatever the
     option says.
 
-    What the reverse reads of the forward pass is saved by it or computed again,
-    as `recompute` says: `none` saves all of it but what is quadratic in the
-    number of tokens, `full` computes all of it again from the arguments, by a
-    third function `<name>.recompute` of the same operations, so that gradients
-    have the same bits. Scores and weights of an attention are always computed
-    again, weights from the logarithm of their sum.
+    What the reverse reads of the forward pass of a function is saved by it, or
+    computed again by a third function, `<name>.recompute`, from the arguments
+    and what is saved, by the same operations in kernels with the same borders,
+    so that gradients have the same bits. `recompute` says which:
+    - `none`: all is saved but what is quadratic in the number of tokens
+    - `full`: nothing is, all comes again from the arguments
+    - `dots`: results of contractions are saved, what is pointwise, norms and
+      rotations come again
+    - `factors`: saved is what stands for keys and values (the factors of a
+      product, a latent that a parameter expands, else they themselves), for
+      queries the factors of a product, and what the attention yields: its output
+      and the logarithms of its sums
+    - bytes, as `64MB` or `1.5GiB`: what spares most operations, within so many
+      bytes of all that a training step saves. Exact over all choices of what
+      the reverse reads, the same for all calls of a function
+      (ForwardFrontier.cpp); fewer bytes than `full` needs are an error.
+
+    What the pass over the scores of an attention yields is saved or computed
+    again all of it. Scores and weights of an attention are always computed
+    again, weights from the logarithm of their sum. The remark `recompute` lists
+    each value with its bytes or operations, `recompute-table` prints them with
+    what the other policies take.
 
     Example: tests/compiler/autodiff/differentiate.mlir
   }];
   let options = [
     Option<"recompute", "recompute", "std::string", "\"none\"",
-           "What the reverse computes again: none or full">];
+           "What the reverse computes again: none, full, dots, factors, or the bytes saved">,
+    Option<"recomputeTable", "recompute-table", "bool", "false",
+           "Print to stderr what is saved and computed again">];
   let statistics = [
     Statistic<"numFunctions", "functions", "Functions differentiated">,
     Statistic<"numSaved", "saved", "Values saved for the reverse of a function">];

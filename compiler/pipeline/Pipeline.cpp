@@ -97,6 +97,7 @@ static void buildGradient(OpPassManager &passes,
                           const PipelineOptions &options) {
   DifferentiateOptions differentiate;
   differentiate.recompute = options.recompute;
+  differentiate.recomputeTable = options.recomputeTable;
   passes.addPass(createDifferentiate(differentiate));
   // Not canonicalized: projections would be composed into the attentions that
   // alone read them in a pass.

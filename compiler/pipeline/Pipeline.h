@@ -54,7 +54,8 @@ struct PipelineOptions {
   std::string weights;              ///< "int8", or empty: of the dtype
   std::vector<std::string> entries; ///< empty: all that do not train
   bool train = false;               ///< also the entries of a training step
-  std::string recompute = "none";   ///< by the reverse: none or full
+  std::string recompute = "none";   ///< by the reverse: see RecomputePolicy
+  bool recomputeTable = false;      ///< print what it is to stderr
   int64_t vocabularyBlock = 8192;   ///< most tokens with logits in a step
   bool fuse = true;                 ///< make streams of attention
   bool checkKernels = false;        ///< keep reference kernels for t6 check

@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/artifact/WriteArtifact.h"
+#include "compiler/autodiff/RecomputePolicy.h"
 #include "compiler/import/ConfigImport.h"
 #include "compiler/pipeline/Pipeline.h"
 #include "compiler/pipeline/Registration.h"
@@ -94,8 +95,15 @@ static cl::opt<bool>
 static cl::opt<std::string>
     recompute("recompute",
               cl::desc("What the reverse of a training step computes again: "
-                       "none, full (each block, from its input)"),
+                       "none, full (each block, from its input), dots (all but "
+                       "contractions), factors (all but what attentions read "
+                       "and yield), or as little as the bytes allow that may "
+                       "be saved, as 64MB"),
               cl::init("none"), cl::cat(category));
+static cl::opt<bool> recomputeTable(
+    "recompute-table",
+    cl::desc("Print what a training step saves and computes again to stderr"),
+    cl::cat(category));
 static cl::opt<std::string>
     arch("arch",
          cl::desc("Architecture of a config.json (default: by its keys)"),
@@ -228,9 +236,13 @@ static LogicalResult checkOptions() {
            "accumulate_gradients or apply_adamw");
       return failure();
     }
-  if (recompute != "none" && recompute != "full") {
-    fail("--recompute=" + recompute +
-         " is not supported. HINT: use none or full");
+  if (std::string error; !tpa::RecomputePolicy::parse(recompute, error)) {
+    fail("--recompute=" + recompute + " " + error);
+    return failure();
+  }
+  if (recomputeTable && !trains()) {
+    fail("--recompute-table has no effect where nothing trains. HINT: add "
+         "--train");
     return failure();
   }
   if (recompute.getNumOccurrences() > 0 && !trains()) {
@@ -306,6 +318,7 @@ static LogicalResult checkNothingIgnored() {
                                  std::addressof(entries),
                                  &train,
                                  &recompute,
+                                 &recomputeTable,
                                  &vocabularyBlock,
                                  &fuse,
                                  &checkKernels,
@@ -370,6 +383,7 @@ parseCompilation(StringRef output) {
                          entries,
                          trains(),
                          recompute,
+                         recomputeTable,
                          vocabularyBlock,
                          fuse == Switch::On,
                          checkKernels,

@@ -1,6 +1,8 @@
 // RUN: tpa-opt %s --tpa-differentiate --split-input-file --verify-diagnostics
 // RUN: not tpa-opt %s --split-input-file --tpa-differentiate=recompute=some 2>&1 | FileCheck %s
-// CHECK: cannot recompute 'some': it is none or full
+// CHECK: recompute=some is no policy. HINT: use none, full, dots, factors, or the bytes that may be saved, as 64MB
+// RUN: not tpa-opt %s --split-input-file --tpa-differentiate=recompute=64XB 2>&1 | FileCheck %s --check-prefix=BYTES
+// BYTES: recompute=64XB is no number of bytes. HINT: write it as 64MB or 1.5GiB: a number and B, kB, MB, GB, TB, KiB, MiB, GiB or TiB
 
 exec.buffer param @w : tensor<4xf32>
 exec.buffer output @e.loss : tensor<1xf32>
