@@ -81,6 +81,13 @@ struct BuildEntries : tpa::impl::BuildEntriesBase<BuildEntries> {
              << linearState << ": it is auto, on or off";
     options.linearState = *choice;
     options.cacheTokens = cacheTokens;
+    if (compute != "f32" && compute != "bf16")
+      return model.emitOpError("cannot be compiled to compute in ")
+             << compute << ": f32 or bf16";
+    options.autocast = compute == "bf16";
+    if (options.autocast && !train)
+      return model.emitOpError("computes in bf16 from parameters in f32 only "
+                               "where it is built to train");
     options.vocabularyBlock = vocabularyBlock;
     if (options.vocabularyBlock <= 0)
       return model.emitOpError("cannot be compiled for blocks of ")

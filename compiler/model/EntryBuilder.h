@@ -34,6 +34,7 @@ struct EntryOptions {
   LinearStateChoice linearState = LinearStateChoice::Auto;
   int64_t cacheTokens = 0; ///< tokens of all pages; 0: rows at their longest
   int64_t vocabularyBlock = 0; ///< most tokens with logits in a training step
+  bool autocast = false;       ///< losses multiply factors in bf16
 };
 
 /// Names of the parameters around attention, and whether norms have weights.
