@@ -95,6 +95,11 @@ struct BuildEntries : tpa::impl::BuildEntriesBase<BuildEntries> {
     EntryBuilder builder(model, options);
     if (failed(builder.prepare()))
       return failure();
+    if (train && !builder.parameterType().isF32())
+      return model.emitOpError("has parameters in ")
+             << builder.parameterType()
+             << ", but what trains keeps them in f32: instantiate it with "
+                "dtype=f32, and compute=bf16 here";
     for (StringRef name : EntryBuilder::entryNames()) {
       if (!entries.empty() && !llvm::is_contained(entries, name.str()))
         continue;

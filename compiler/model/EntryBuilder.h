@@ -50,6 +50,8 @@ public:
 
   /// Declares parameters and finds what the cache holds, or a state.
   mlir::LogicalResult prepare();
+  /// The element type of matrices, known once prepared.
+  mlir::Type parameterType() const { return weightType; }
   /// Builds `prefill`, `decode`, `verify`, `loss` or `accumulate_gradients`.
   mlir::LogicalResult build(llvm::StringRef entry);
   /// Builds `apply_adamw`.

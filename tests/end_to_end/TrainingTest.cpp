@@ -63,7 +63,7 @@ protected:
   static Bounds bounds() {
     if (!isRounded())
       return {1e-5, 1e-4, 1e-4, 1e-4};
-    return {1e-2, isSensitive() ? 5e-2 : 3e-2, 2e-2, 1e-2};
+    return {1e-2, isSensitive() ? 5e-2 : 2e-2, 2e-2, 1e-2};
   }
 
   /// Contents of a buffer.
