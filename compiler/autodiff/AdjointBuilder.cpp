@@ -39,9 +39,16 @@ void AdjointBuilder::findActive(Block &block) {
   }
 }
 
+Value AdjointBuilder::unrounded(Value value) const {
+  auto rounded = value.getDefiningOp<arith::TruncFOp>();
+  return rounded && gradients.contains(rounded.getIn()) ? rounded.getIn()
+                                                        : value;
+}
+
 void AdjointBuilder::add(Value value, Value cotangent) {
   if (!isActive(value))
     return;
+  value = unrounded(value);
   Location loc = cotangent.getLoc();
   if (auto known = gradients.find(value); known != gradients.end()) {
     known->second =
@@ -57,6 +64,7 @@ void AdjointBuilder::update(Value value,
                             function_ref<Value(Value)> newGradient) {
   if (!isActive(value))
     return;
+  value = unrounded(value);
   if (auto known = gradients.find(value); known != gradients.end()) {
     known->second = newGradient(known->second);
     return;

@@ -44,9 +44,10 @@ public:
   mlir::Value cotangentOf(mlir::Value value) const {
     return cotangents.lookup(value);
   }
-  /// The gradient of a value that was activated with one, as it is by now.
+  /// The gradient of a value that was activated with one, as it is by now. What
+  /// rounds such a value has the same.
   mlir::Value gradientOf(mlir::Value value) const {
-    return gradients.lookup(value);
+    return gradients.lookup(unrounded(value));
   }
   /// Adds to the cotangent of `value`, if it is active: into its gradient where
   /// it has one.
@@ -62,13 +63,17 @@ public:
 
   /// What a called function has made of a gradient.
   void setGradient(mlir::Value value, mlir::Value gradient) {
-    gradients[value] = gradient;
+    gradients[unrounded(value)] = gradient;
   }
 
   /// Builds the adjoint of one operation, if anything depends on it.
   mlir::LogicalResult reverse(mlir::Operation *op);
 
 private:
+  /// The value with a gradient that this one rounds, or the value itself: a
+  /// share of the gradient is not added up apart, nor rounded.
+  mlir::Value unrounded(mlir::Value value) const;
+
   llvm::DenseSet<mlir::Value> active;
   llvm::DenseMap<mlir::Value, mlir::Value> cotangents;
   llvm::MapVector<mlir::Value, mlir::Value> gradients;

@@ -167,6 +167,10 @@ bool JointFunction::isSaved(Value value) {
   // A part of a tensor is no memory of its own: the whole is saved.
   if (isQuadratic(value) || value.getDefiningOp<t6::SplitOp>())
     return false;
+  // What only rounds an argument would be a second copy of all parameters.
+  if (auto rounded = value.getDefiningOp<arith::TruncFOp>();
+      rounded && isa<BlockArgument>(rounded.getIn()))
+    return false;
   // What the reverse begins a sum with is no value of the forward pass.
   auto generic = value.getDefiningOp<linalg::GenericOp>();
   if (value.getDefiningOp<tensor::EmptyOp>() ||

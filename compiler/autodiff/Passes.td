@@ -13,6 +13,27 @@
 
 include "mlir/Pass/PassBase.td"
 
+def Autocast : Pass<"tpa-autocast", "mlir::ModuleOp"> {
+  let summary = "round the factors of products in entries that ask for it";
+  let description = [{
+    In an `exec.entry` with the attribute `tpa.autocast = bf16`, and in the
+    functions that it calls, f32 operands of einsums that multiply matrices are
+    rounded to bf16; so are those with rows that `t6.embedding` chose. All else
+    stays in f32: sums of products, norms, softmax, the loss, and parameters, of
+    which what is rounded is a copy. So do products over queries and keys, whose
+    labels are n and m.
+
+    It comes before `tpa-differentiate`: the reverse multiplies by what the
+    forward pass rounded, and a gradient of a rounded parameter is added to that
+    of the parameter in f32.
+
+    Example: tests/compiler/autodiff/autocast.mlir
+  }];
+  let statistics = [
+    Statistic<"numRounded", "rounded", "Factors rounded">];
+  let dependentDialects = ["mlir::arith::ArithDialect"];
+}
+
 def Differentiate : Pass<"tpa-differentiate", "mlir::ModuleOp"> {
   let summary = "add gradients to entries that ask for them";
   let description = [{

@@ -102,6 +102,20 @@ struct AddAdjoint
   }
 };
 
+/// Rounding counts as the identity. Cotangents are not rounded.
+struct RoundAdjoint
+    : DifferentiableOpInterface::ExternalModel<RoundAdjoint, arith::TruncFOp> {
+  LogicalResult buildAdjoint(Operation *op, AdjointBuilder &adjoint) const {
+    Value cotangent = adjoint.cotangentOf(op->getResult(0));
+    Type type = op->getOperand(0).getType();
+    if (cotangent.getType() != type)
+      cotangent =
+          arith::ExtFOp::create(adjoint.builder, op->getLoc(), type, cotangent);
+    adjoint.add(op->getOperand(0), cotangent);
+    return success();
+  }
+};
+
 template <typename... Ops> void attachElementwise(MLIRContext *context) {
   (Ops::template attachInterface<ElementwiseAdjoint<Ops>>(*context), ...);
 }
@@ -111,6 +125,7 @@ template <typename... Ops> void attachElementwise(MLIRContext *context) {
 void registerElementwiseAdjoints(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, arith::ArithDialect *) {
     arith::AddFOp::attachInterface<AddAdjoint>(*context);
+    arith::TruncFOp::attachInterface<RoundAdjoint>(*context);
     attachElementwise<arith::SubFOp, arith::MulFOp, arith::DivFOp,
                       arith::NegFOp, arith::MaximumFOp, arith::MinimumFOp>(
         context);

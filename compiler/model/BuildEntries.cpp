@@ -83,6 +83,13 @@ struct BuildEntries : tpa::impl::BuildEntriesBase<BuildEntries> {
     options.linearState = *choice;
     options.cacheTokens = cacheTokens;
     options.lossByBlocks = train;
+    if (compute != "f32" && compute != "bf16")
+      return model.emitOpError("cannot be compiled to compute in ")
+             << compute << ": f32 or bf16";
+    options.autocast = compute == "bf16";
+    if (options.autocast && !train)
+      return model.emitOpError("computes in bf16 from parameters in f32 only "
+                               "where it is built to train");
     options.vocabularyBlock = vocabularyBlock;
     if (options.vocabularyBlock <= 0)
       return model.emitOpError("cannot be compiled for blocks of ")
@@ -90,6 +97,11 @@ struct BuildEntries : tpa::impl::BuildEntriesBase<BuildEntries> {
     EntryBuilder builder(model, options);
     if (failed(builder.prepare()))
       return failure();
+    if (train && !builder.parameterType().isF32())
+      return model.emitOpError("has parameters in ")
+             << builder.parameterType()
+             << ", but what trains keeps them in f32: instantiate it with "
+                "dtype=f32, and compute=bf16 here";
     for (StringRef name : EntryBuilder::entryNames()) {
       if (!entries.empty() && !llvm::is_contained(entries, name.str()))
         continue;

@@ -142,6 +142,8 @@ LogicalResult EntryBuilder::build(StringRef name) {
   auto entry = exec::EntryOp::create(builder, loc, name,
                                      builder.getStrArrayAttr(scalars),
                                      builder.getDenseI64ArrayAttr(maxima));
+  if (isLoss && options.autocast)
+    entry->setAttr("tpa.autocast", TypeAttr::get(builder.getBF16Type()));
   if (isTraining)
     entry->setAttr("tpa.differentiate", builder.getStringAttr(name + ".loss"));
   Block *body = builder.createBlock(&entry.getBody());

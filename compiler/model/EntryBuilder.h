@@ -35,6 +35,7 @@ struct EntryOptions {
   int64_t cacheTokens = 0;   ///< tokens of all pages; 0: rows at their longest
   bool lossByBlocks = false; ///< the entry `loss` never has all logits
   int64_t vocabularyBlock = 0; ///< most tokens with logits at once, by blocks
+  bool autocast = false;       ///< losses multiply factors in bf16
 };
 
 /// Names of the parameters around attention, and whether norms have weights.
@@ -50,6 +51,8 @@ public:
 
   /// Declares parameters and finds what the cache holds, or a state.
   mlir::LogicalResult prepare();
+  /// The element type of matrices, known once prepared.
+  mlir::Type parameterType() const { return weightType; }
   /// Builds `prefill`, `decode`, `verify`, `loss` or `accumulate_gradients`.
   mlir::LogicalResult build(llvm::StringRef entry);
   /// Builds `apply_adamw`.

@@ -59,7 +59,9 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
 
     With `train` there are also `accumulate_gradients`, the loss of whole windows
     of max-length tokens over heads as the attention writes them, to be
-    differentiated, and `apply_adamw`, which steps the parameters.
+    differentiated, and `apply_adamw`, which steps the parameters. With
+    `compute=bf16` that loss, and the entry `loss`, ask for products of factors
+    in bf16 (`tpa-autocast`); parameters are what the model has.
 
     Caches are pools of pages, and the entries that use them take a table `pages`
     of each row's: memory belongs to tokens that are there, whichever row they
@@ -96,6 +98,9 @@ def BuildEntries : Pass<"t6-build-entries", "mlir::ModuleOp"> {
     Option<"train", "train", "bool", "false",
            "Also derive the entries of a training step; loss then has no "
            "output of logits">,
+    Option<"compute", "compute", "std::string", "\"f32\"",
+           "With train, what products of losses and gradients multiply: f32 or "
+           "bf16">,
     Option<"vocabularyBlock", "vocabulary-block", "int64_t", "8192",
            "Most tokens of the vocabulary whose logits a training step has at "
            "once">];

@@ -67,7 +67,8 @@ static void cleanUpKernels(OpPassManager &passes) {
 static void buildModel(OpPassManager &passes, const PipelineOptions &options) {
   InstantiateModelOptions instantiate;
   instantiate.batch = options.batch;
-  instantiate.dtype = options.dtype;
+  // What trains keeps its parameters in f32, whatever it computes in.
+  instantiate.dtype = options.train ? "f32" : options.dtype;
   instantiate.train = options.train;
   passes.addPass(createInstantiateModel(instantiate));
   // Canonicalization moves rotations onto factors, so that the cut lies there.
@@ -87,6 +88,8 @@ static void buildEntries(OpPassManager &passes,
   entries.linearState = options.linearState;
   entries.cacheTokens = options.cacheTokens;
   entries.train = options.train;
+  if (options.train)
+    entries.compute = options.dtype;
   entries.vocabularyBlock = options.vocabularyBlock;
   for (const std::string &name : options.entries)
     entries.entries.push_back(name);
@@ -95,6 +98,7 @@ static void buildEntries(OpPassManager &passes,
 
 static void buildGradient(OpPassManager &passes,
                           const PipelineOptions &options) {
+  passes.addPass(createAutocast());
   DifferentiateOptions differentiate;
   differentiate.recompute = options.recompute;
   differentiate.recomputeTable = options.recomputeTable;
@@ -165,6 +169,7 @@ static void buildLlvm(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createUBToLLVMConversionPass());
   passes.addPass(createConvertFuncToLLVMPass());
   passes.addPass(createReconcileUnrealizedCastsPass());
+  passes.addPass(cpu::createStoreAsIntegers());
   passes.addNestedPass<LLVM::LLVMFuncOp>(createCanonicalizerPass());
   passes.addNestedPass<LLVM::LLVMFuncOp>(createCSEPass());
 }

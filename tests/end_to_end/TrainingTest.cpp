@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 //
 // Every recorded case computes the gradients that the reference computed, and
-// five steps of AdamW go where it went.
+// five steps of AdamW go where it went: in f32, and with factors in bf16.
 //
 //===----------------------------------------------------------------------===//
 
@@ -13,9 +13,11 @@
 
 #include "runtime/io/Safetensors.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <gtest/gtest.h>
@@ -44,6 +46,24 @@ protected:
     EXPECT_TRUE(file.ok()) << file.status();
     if (file.ok())
       expected = *std::move(file);
+  }
+
+  static bool isRounded() {
+    return absl::StrContains(GetParam().variant, "bf16");
+  }
+  /// Where norms divide by little: in f32, weights that are changed by less
+  /// than 2^-9 of themselves change its gradients by 3 to 7 %, and the length
+  /// of the next to any from 4 to 33.
+  static bool isSensitive() { return GetParam().name == "t6_rank1_norm"; }
+
+  /// How far a step may be from the reference's, which is in f32.
+  struct Bounds {
+    double loss, gradient, norm, weight;
+  };
+  static Bounds bounds() {
+    if (!isRounded())
+      return {1e-5, 1e-4, 1e-4, 1e-4};
+    return {1e-2, isSensitive() ? 5e-2 : 2e-2, 2e-2, 1e-2};
   }
 
   /// Contents of a buffer.
@@ -78,7 +98,10 @@ protected:
   }
 
   GoldenModel::Tensors step(int number) {
-    double lr = std::stod(expected->metadata().at("lr"));
+    return step(number, std::stod(expected->metadata().at("lr")), 0.1);
+  }
+
+  GoldenModel::Tensors step(int number, double lr, double decay) {
     auto set = [&](const char *name, double value) {
       numbers[name] = float(value);
       inputs[name] = {DType::F32, {1}, &numbers[name], sizeof(float)};
@@ -87,8 +110,8 @@ protected:
     set("beta1", 0.9);
     set("beta2", 0.95);
     set("epsilon", 1e-8);
-    set("weight_decay", 0.1);
-    set("vector_weight_decay", 0.1);
+    set("weight_decay", decay);
+    set("vector_weight_decay", decay);
     set("gradient_scale", 1);
     set("max_norm", 1);
     set("bias_correction1", 1 - std::pow(0.9, number));
@@ -103,12 +126,19 @@ protected:
 };
 
 TEST_P(TrainingTest, GradientsAgree) {
-  EXPECT_NEAR(model->accumulate(), model->reference().loss, 1e-5);
-  for (const std::string &name : recordedNames("grad."))
-    EXPECT_LE(
-        relativeError(buffer("gradient." + name), recorded("grad." + name)),
-        1e-4)
-        << name;
+  float loss = model->reference().loss;
+  EXPECT_NEAR(model->accumulate(), loss, bounds().loss * loss);
+  double largest = 0;
+  for (const std::string &name : recordedNames("grad.")) {
+    double error =
+        relativeError(buffer("gradient." + name), recorded("grad." + name));
+    EXPECT_LE(error, bounds().gradient) << name;
+    largest = std::max(largest, error);
+  }
+  RecordProperty("largest_error", absl::StrCat(largest));
+  // What rounds nothing has no business here.
+  if (isRounded())
+    EXPECT_GE(largest, 1e-4);
 }
 
 /// By blocks of the vocabulary, where GoldenTest has all logits at once.
@@ -155,16 +185,45 @@ TEST_P(TrainingTest, StepsAgree) {
                           norms = recorded("adamw.grad_norm");
   ASSERT_EQ(losses.size(), norms.size());
   for (size_t i = 0; i < losses.size(); ++i) {
-    EXPECT_NEAR(model->accumulate(), losses[i], 1e-5 * losses[i]) << i;
+    EXPECT_NEAR(model->accumulate(), losses[i], bounds().loss * losses[i]) << i;
     GoldenModel::Tensors outputs = step(int(i) + 1);
     ASSERT_EQ(outputs.count("gradient_norm"), 1u);
     float norm = *static_cast<const float *>(outputs["gradient_norm"].data);
-    EXPECT_NEAR(norm, norms[i], 1e-4 * norms[i]) << i;
+    if (i == 0 || !isRounded() || !isSensitive())
+      EXPECT_NEAR(norm, norms[i], bounds().norm * norms[i]) << i;
   }
   for (const std::string &name : recordedNames("adamw.weight."))
     EXPECT_LE(relativeError(buffer(name), recorded("adamw.weight." + name)),
-              1e-4)
+              bounds().weight)
         << name;
+}
+
+/// Steps far smaller than the distance of two numbers in bf16 add up.
+TEST_P(TrainingTest, SmallStepsAddUp) {
+  constexpr int kSteps = 8;
+  std::vector<std::string> names = recordedNames("grad.");
+  std::map<std::string, std::vector<float>> before;
+  for (const std::string &name : names) {
+    absl::Span<const float> values = buffer(name);
+    before[name].assign(values.begin(), values.end());
+  }
+  auto moved = [&] {
+    double sum = 0;
+    for (const std::string &name : names)
+      for (size_t i = 0; i < before[name].size(); ++i)
+        sum += std::pow(double(buffer(name)[i]) - before[name][i], 2);
+    return std::sqrt(sum);
+  };
+  double once = 0;
+  for (int i = 1; i <= kSteps; ++i) {
+    model->accumulate();
+    step(i, /*lr=*/1e-6, /*decay=*/0);
+    if (i == 1)
+      once = moved();
+  }
+  // The gradient is nearly the same each time.
+  EXPECT_GT(once, 0);
+  EXPECT_NEAR(moved() / once, kSteps, 0.1 * kSteps);
 }
 
 TEST_P(TrainingTest, NormsAreOfAllParameters) {
@@ -189,6 +248,10 @@ std::vector<Trained> allTrained() {
   for (const char *name : {"t6_tiny", "t6_rank1_norm", "t6_kvonly_tiny",
                            "mha_tiny", "gqa_tiny", "mla_tiny"})
     all.push_back({name, "train"});
+  for (const char *name : {"t6_tiny", "t6_rank1_norm", "t6_kvonly_tiny",
+                           "mha_tiny", "gqa_tiny", "mla_tiny"})
+    all.push_back({name, "train_bf16"});
+  all.push_back({"t6_tiny", "train_bf16_v3"});
   all.push_back({"t6_tiny", "train_full"});
   all.push_back({"t6_tiny", "train_blocks"});
   return all;

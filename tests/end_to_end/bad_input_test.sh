@@ -73,6 +73,9 @@ compile 2 "unknown CPU 'z80'. HINT: " config.json --cpu=z80
 compile 2 "CPU 'x86-64' has no AVX2" config.json --cpu=x86-64
 compile 2 '--target=cuda is not supported' config.json --target=cuda
 compile 2 '--dtype=f64 is not supported' config.json --dtype=f64
+compile 2 '--weights=int8 is not supported with --train, which keeps weights in f32. HINT:' config.json --train --weights=int8
+compile 2 '--weights=bf16 is not supported with --train.*--dtype=bf16 computes in bf16' config.json --train --dtype=bf16 --weights=bf16
+compile 2 '--weights=int8 is not supported with --train' config.json --entries=apply_adamw --dtype=bf16 --weights=int8
 compile 2 '--batch=0 ' config.json --batch=0
 compile 2 "'two' value invalid" config.json --batch=two
 compile 2 "'--bach=2'. HINT: did you mean --batch=2" config.json --bach=2

@@ -169,6 +169,11 @@ succeed "$t6" check nano.t6x
 succeed "$tpa_opt" "$root/models/t6_nano.mlir" --dtype=bf16 --check-kernels -o nano_bf16.t6x
 succeed "$t6" check nano_bf16.t6x
 output '^ok: [0-9]+ dispatches agree'
+for dtype in f32 bf16; do
+  succeed "$tpa_opt" "$root/models/t6_nano.mlir" --train --dtype=$dtype --batch=2 --max-length=40 --check-kernels -o train.t6x
+  succeed "$t6" check train.t6x
+  output '^ok: [0-9]+ dispatches agree'
+done
 succeed "$t6" bench nano.t6x -p 16 -n 4 -r 1 -o jsonl
 python3 -c '
 import json, sys

@@ -35,13 +35,16 @@ def tensors(path):
             for name, spec in json.loads(data[8:start]).items() if name != "__metadata__"}
 
 
-class TrainTest(unittest.TestCase):
+class Run(unittest.TestCase):
+    """A run without an interruption, and what starts others."""
+    FLAGS = []
+
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         cls.artifact = cls.path("model.t6x")
-        subprocess.run([TPA_OPT, MODEL, "--train", "--batch=2", "--max-length=32", "--strip", "-o", cls.artifact],
-                       check=True)
+        subprocess.run([TPA_OPT, MODEL, "--train", "--batch=2", "--max-length=32", "--strip", *cls.FLAGS, "-o",
+                        cls.artifact], check=True)
         cls.whole = cls.path("whole")
         done = cls.start(cls.whole).communicate()
         assert done[1].endswith("model.safetensors\n"), done
@@ -84,12 +87,38 @@ class TrainTest(unittest.TestCase):
         for file in "model.safetensors", "optimizer.safetensors":
             self.assertEqual(*(pathlib.Path(run, "latest", file).read_bytes() for run in (self.whole, out)))
 
+    def losses(self, run, key="loss_mean"):
+        return [r[key] for r in lines(f"{run}/metrics.jsonl") if key in r]
+
     def test_loss_falls(self):
-        losses = [r["val/loss"] for r in lines(f"{self.whole}/metrics.jsonl") if "val/loss" in r]
+        losses = self.losses(self.whole, "val/loss")
         self.assertEqual(len(losses), 4)  # Before steps 0, 5 and 10, and at the end.
         self.assertLess(losses[-1], losses[0] - 1)
         self.assertIn("<svg", pathlib.Path(self.whole, "loss.svg").read_text())
 
+    def test_goes_on_after_kill(self):
+        rng = random.Random(1)
+        for i in range(3):
+            out = self.path(f"killed{i}")
+            process = self.start(out)
+            seen = rng.randrange(4, STEPS)
+            for line in process.stdout:
+                if line.startswith(f"iter {seen}:"):
+                    break
+            time.sleep(rng.random() * 0.02)
+            process.kill()
+            process.communicate()
+            self.train(out, "--resume=auto")
+            self.same_run(out)
+
+    def test_weights_are_a_checkpoint_like_any(self):
+        out = subprocess.run([T6, "generate", self.artifact, "--weights", f"{self.whole}/latest/model.safetensors",
+                              "--tokenizer", "bytes", "--prompt", "t", "--max-tokens", "4", "--seed", "1"],
+                             check=True, capture_output=True)
+        self.assertTrue(out.stdout)
+
+
+class TrainTest(Run):
     def test_log_is_the_reference_s(self):
         stdout, _ = self.train(self.path("log"))
         found = re.findall(r"^iter (\d+): loss \d+\.\d{4}, time \d+\.\d\dms, mfu (-?\d+\.\d\d)%, tps \(M\) \d+\.\d\d, "
@@ -224,21 +253,6 @@ class TrainTest(unittest.TestCase):
         # One rank needs nobody to talk to.
         self.train(self.path("torchrun1"), env={**environment, "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"})
 
-    def test_goes_on_after_kill(self):
-        rng = random.Random(1)
-        for i in range(3):
-            out = self.path(f"killed{i}")
-            process = self.start(out)
-            seen = rng.randrange(4, STEPS)
-            for line in process.stdout:
-                if line.startswith(f"iter {seen}:"):
-                    break
-            time.sleep(rng.random() * 0.02)
-            process.kill()
-            process.communicate()
-            self.train(out, "--resume=auto")
-            self.same_run(out)
-
     def test_signals_save(self):
         for number in signal.SIGINT, signal.SIGTERM:
             out = self.path(f"signal{number}")
@@ -255,12 +269,6 @@ class TrainTest(unittest.TestCase):
             self.train(out, "--resume=auto")
             self.same_run(out)
 
-    def test_weights_are_a_checkpoint_like_any(self):
-        out = subprocess.run([T6, "generate", self.artifact, "--weights", f"{self.whole}/latest/model.safetensors",
-                              "--tokenizer", "bytes", "--prompt", "t", "--max-tokens", "4", "--seed", "1"],
-                             check=True, capture_output=True)
-        self.assertTrue(out.stdout)
-
     def test_accumulation_is_a_larger_batch(self):
         """Two micro-batches are one of twice the rows."""
         artifact = self.path("four.t6x")
@@ -269,8 +277,7 @@ class TrainTest(unittest.TestCase):
         one, two = self.path("one"), self.path("two")
         self.train(one, artifact=artifact)
         self.train(two, "--accumulation=2")
-        for first, second in zip(*([r["loss_mean"] for r in lines(f"{run}/metrics.jsonl") if "loss_mean" in r]
-                                   for run in (one, two))):
+        for first, second in zip(self.losses(one), self.losses(two), strict=True):
             self.assertAlmostEqual(first, second, delta=2e-3 * first)
 
     def test_refuses_an_old_run(self):
@@ -345,6 +352,27 @@ class TrainTest(unittest.TestCase):
                                 capture_output=True, text=True)
         self.assertEqual(failed.returncode, 2, failed.stderr)
         self.assertIn("config.py:1", failed.stderr)
+
+
+class RoundedTrainTest(Run):
+    """Products of bf16, weights of f32."""
+    FLAGS = ["--dtype=bf16"]
+
+    def test_loss_falls_as_in_f32(self):
+        exact, artifact = self.path("exact"), self.path("exact.t6x")
+        subprocess.run([TPA_OPT, MODEL, "--train", "--batch=2", "--max-length=32", "--strip", "-o", artifact], check=True)
+        self.train(exact, artifact=artifact)
+        for key in "loss_mean", "val/loss":
+            self.assertNotEqual(self.losses(self.whole, key), self.losses(exact, key))
+            for rounded, expected in zip(self.losses(self.whole, key), self.losses(exact, key), strict=True):
+                self.assertAlmostEqual(rounded, expected, delta=1e-2 * expected)
+
+    def test_checkpoint_is_in_f32(self):
+        """As that of a run in f32, which can go on from it."""
+        for file in "model.safetensors", "optimizer.safetensors":
+            raw = pathlib.Path(self.whole, "latest", file).read_bytes()
+            header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+            self.assertEqual({tensor["dtype"] for name, tensor in header.items() if name != "__metadata__"}, {"F32"})
 
 
 if __name__ == "__main__":

@@ -69,9 +69,12 @@ static cl::opt<std::string> linearState(
     cl::desc("Attention without a normaliser: on keeps a state of constant "
              "size, off a cache, auto what moves fewer bytes (default)"),
     cl::init("auto"), cl::cat(category));
-static cl::opt<std::string> dtype("dtype",
-                                  cl::desc("Weights and cache: f32 or bf16"),
-                                  cl::init("f32"), cl::cat(category));
+static cl::opt<std::string>
+    dtype("dtype",
+          cl::desc("Weights and cache: f32 or bf16; with "
+                   "--train what products of a step "
+                   "multiply, all else being f32"),
+          cl::init("f32"), cl::cat(category));
 static cl::opt<std::string>
     weights("weights",
             cl::desc("Matrices: int8, with a scale per output channel "
@@ -223,7 +226,13 @@ static LogicalResult checkOptions() {
     fail("--dtype=" + dtype + " is not supported. HINT: use f32 or bf16");
     return failure();
   }
-  if (!weights.empty() && weights != "int8" && weights != dtype) {
+  if (trains() && !weights.empty() && weights != "f32") {
+    fail("--weights=" + weights +
+         " is not supported with --train, which keeps "
+         "weights in f32. HINT: leave it out; --dtype=bf16 computes in bf16");
+    return failure();
+  }
+  if (!weights.empty() && weights != "int8" && weights != dtype && !trains()) {
     fail("--weights=" + weights + " is not supported with --dtype=" + dtype +
          ". HINT: use int8, or " + dtype + " by leaving it out");
     return failure();
@@ -257,11 +266,6 @@ static LogicalResult checkOptions() {
   if (vocabularyBlock.getNumOccurrences() > 0 && !trains()) {
     fail("--vocabulary-block has no effect where nothing trains. HINT: add "
          "--train");
-    return failure();
-  }
-  if (trains() && (dtype != "f32" || weights == "int8")) {
-    fail("--train is for weights in f32. HINT: leave out --dtype and "
-         "--weights");
     return failure();
   }
   if (verifyTokens < 0 || verifyTokens > 64) {

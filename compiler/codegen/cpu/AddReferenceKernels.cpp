@@ -19,6 +19,7 @@
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -104,7 +105,11 @@ struct AddReferenceKernels
       runInFirstWorkgroup(copy);
       ++numKernels;
     }
-    RewritePatternSet patterns(&getContext());
+    RewritePatternSet roots(&getContext()), patterns(&getContext());
+    // libm has no reciprocal of a root.
+    math::populateExpansionPatterns(roots, {"rsqrt"});
+    if (failed(applyPatternsGreedily(reference, std::move(roots))))
+      return signalPassFailure();
     populateMathToLibmConversionPatterns(patterns);
     if (failed(applyPatternsGreedily(reference, std::move(patterns))))
       signalPassFailure();

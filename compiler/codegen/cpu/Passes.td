@@ -121,4 +121,16 @@ def ApproximateMath : Pass<"cpu-approximate-math", "mlir::ModuleOp"> {
                            "mlir::vector::VectorDialect", "mlir::LLVM::LLVMDialect"];
 }
 
+def StoreAsIntegers : Pass<"cpu-store-as-integers", "mlir::ModuleOp"> {
+  let summary = "store vectors of bf16 under a mask as integers";
+  let description = [{
+    Where the CPU has no such store, LLVM stores element by element, and converts
+    each through f32 by a function of the compiler's library, which kernels have
+    not. Integers of 16 bits are stored as they are.
+
+    Example: tests/compiler/codegen/cpu/store-as-integers.mlir
+  }];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect"];
+}
+
 #endif // TPA_COMPILER_CODEGEN_CPU_PASSES_TD

@@ -22,6 +22,13 @@
 // SHORT: cannot be compiled for a cache of 64 tokens: each row is in one piece, of 64 tokens
 // PAGES: cannot be compiled for a cache of more than 2147483646 pages
 
+// RUN: not tpa-opt %{ready} --t6-build-entries="train compute=f16" 2>&1 | FileCheck %s --check-prefix=COMPUTE
+// RUN: not tpa-opt %{ready} --t6-build-entries=compute=bf16 2>&1 | FileCheck %s --check-prefix=MASTER
+// RUN: not tpa-opt %models/t6_nano.mlir --t6-instantiate-model=dtype=bf16 --t6-build-entries=train 2>&1 | FileCheck %s --check-prefix=NARROW
+// COMPUTE: t6_nano.mlir:2:1: error: 't6.model' op cannot be compiled to compute in f16: f32 or bf16
+// MASTER: t6_nano.mlir:2:1: error: 't6.model' op computes in bf16 from parameters in f32 only where it is built to train
+// NARROW: t6_nano.mlir:2:1: error: 't6.model' op has parameters in 'bf16', but what trains keeps them in f32: instantiate it with dtype=f32, and compute=bf16 here
+
 // ENTRY: t6_nano.mlir:2:1: error: 't6.model' op has no entry 'train': there are prefill, decode, verify, loss, accumulate_gradients, apply_adamw
 // RUN: not tpa-opt %{ready} --t6-build-entries=entries=verify 2>&1 | FileCheck %s --check-prefix=TOKENS
 // RUN: not tpa-opt %{ready} --t6-build-entries=verify-tokens=65 2>&1 | FileCheck %s --check-prefix=MANY
