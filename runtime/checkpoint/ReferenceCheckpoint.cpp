@@ -21,6 +21,7 @@
 #include <filesystem>
 #include <set>
 #include <system_error>
+#include <unistd.h>
 
 namespace t6 {
 namespace {
@@ -346,17 +347,23 @@ writeReferenceCheckpoint(const TrainingCheckpoint &checkpoint,
   for (const auto &[alias, target] : checkpoint.aliases())
     aliases.push_back({alias, target});
   std::string target = withoutSlash(folder);
-  absl::Status status = prepareFolder(target);
-  if (status.ok())
-    status = writePytorchFile(in(target, kWeightsFile), *ordered, aliases);
+  if (absl::Status prepared = prepareFolder(target); !prepared.ok())
+    return prepared;
+  absl::Status status =
+      writePytorchFile(in(target, kWeightsFile), *ordered, aliases);
   if (status.ok())
     status = writeOptimizerFile(in(target, kOptimizerStateFile), *state);
   // Last: a folder without it is no checkpoint.
   if (status.ok())
     status =
         writeFileAtomically(in(target, kConfigFile), config->dump(2) + "\n");
-  if (!status.ok())
+  if (!status.ok()) {
+    // As it was before, so that it can be tried again.
+    for (absl::string_view name :
+         {kWeightsFile, kOptimizerStateFile, kConfigFile})
+      unlink(in(target, name).c_str());
     return status;
+  }
   ReferenceExport report;
   report.tensors = ordered->size();
   report.aliases = aliases.size();

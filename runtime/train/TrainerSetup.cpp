@@ -57,7 +57,8 @@ absl::Status Trainer::prepare(const Tokenizer *tokenizer) {
     return status;
   if (options.precision != TrainPrecision::F32)
     return absl::UnimplementedError(
-        "training computes in f32. HINT: leave out --precision");
+        "training computes in f32. HINT: --precision=f32, where a preset or a "
+        "configuration asks for bf16");
   absl::StatusOr<StepShape> divided =
       stepShape(options, program.batch(), program.length(), ranks.size(),
                 ranks.launched());

@@ -9,6 +9,7 @@ What PyTorch would load is read here by a pickle reader of a few lines, which kn
 import json
 import pathlib
 import pickle
+import resource
 import shutil
 import struct
 import subprocess
@@ -243,6 +244,19 @@ class ExchangeTest(unittest.TestCase):
         done = subprocess.run([T6, "convert", self.run_folder, self.path("x")], capture_output=True, text=True)
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("state.json", done.stderr)
+
+    def test_a_full_disk_leaves_nothing(self):
+        def limit():
+            # Less than the moments, more than the weights.
+            resource.setrlimit(resource.RLIMIT_FSIZE, (300 << 10, 300 << 10))
+
+        folder = self.path("full")
+        command = [T6, "convert", self.latest, folder]
+        done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("optimizer.pt", done.stderr)
+        self.assertEqual(list(pathlib.Path(folder).iterdir()), [])
+        subprocess.run(command, check=True, capture_output=True)
 
 
 if __name__ == "__main__":

@@ -330,6 +330,8 @@ class TrainTest(Run):
         beyond.write_bytes((300).to_bytes(2, "little") * 4000)
         self.assertIn("beyond.bin", self.fails(self.path("y"), f"--data={beyond}", code=3))
         self.assertIn("--batch", self.fails(self.path("z"), "--batch=5", code=2))
+        self.assertIn("HINT: --precision=f32",
+                      self.fails(self.path("z"), "--preset=reference", "--batch=0", "--length=0", code=1))
         self.assertIn("learning-rate", self.fails(self.path("z"), "--learning-rate=fast", code=2))
 
     def test_reference_config(self):
