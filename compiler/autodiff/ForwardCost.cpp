@@ -52,16 +52,19 @@ static int64_t flopsOfEinsum(EinsumOp op) {
                              [&] { return op.emitOpError(); })))
       return 0;
   size_t count = equation.terms.size();
+  int64_t scaled =
+      op.getScale().isExactlyValue(1.0) ? 0 : elements(op.getResult());
   if (count > 2 && count <= ContractionSearch::mostOperands) {
     FailureOr<CostModel> target = CostModel::find(op, "cpu");
     if (succeeded(target))
-      return ContractionSearch(equation, sizes, *target, {}).figures().flops;
+      return ContractionSearch(equation, sizes, *target, {}).figures().flops +
+             scaled;
   }
   int64_t points = 1;
   for (auto [label, size] : sizes)
     points *= size;
   bool sums = equation.labels().size() > equation.output.size();
-  return points * int64_t(count - 1 + sums);
+  return points * int64_t(count - 1 + sums) + scaled;
 }
 
 int64_t flopsOf(Operation *op) {
@@ -86,13 +89,13 @@ int64_t flopsOf(Operation *op) {
             llvm::any_of(op.getX().getUsers(), llvm::IsaPred<SoftmaxOp>);
         return isFree ? 0 : perScore * elements(op.getX());
       })
-      // Two products of a rotation, and their sum.
-      .Case<RopeOp>([](RopeOp op) { return 3 * elements(op.getResult()); })
-      // The sum of squares, the product with its root, that with the weight.
+      // Two products of a rotation, their sum and their difference.
+      .Case<RopeOp>([](RopeOp op) { return 4 * elements(op.getResult()); })
+      // The sum of squares, x / sqrt(sum / width + eps), the weight.
       .Case<t6::RmsNormOp>([](t6::RmsNormOp op) {
-        return (op.getWeight() ? 4 : 3) * elements(op.getX());
+        return (op.getWeight() ? 7 : 6) * elements(op.getX());
       })
-      // x / (1 + exp(-x)) times y.
+      // x times 1 / (1 + exp(-x)) times y.
       .Case<t6::SwigluOp>(
           [](t6::SwigluOp op) { return 5 * elements(op->getResult(0)); })
       .Default([](Operation *op) -> int64_t {

@@ -206,8 +206,8 @@ std::string ForwardGraph::reason(RecomputePolicy::Kind policy, Value value,
                ? "the attention yields it"
                : "stands for an operand of the attention";
   case RecomputePolicy::Budget:
-    return isSaved ? "spares most operations for its bytes"
-                   : "spares fewer operations for its bytes";
+    return isSaved ? "in the cheapest choice within the bytes"
+                   : "not in the cheapest choice within the bytes";
   }
   return {};
 }

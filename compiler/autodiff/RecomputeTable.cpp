@@ -134,7 +134,9 @@ void RecomputeStep::printTable(const Choice &choice, Operation *reverse,
     auto kind =
         function.isAlwaysFull ? RecomputePolicy::Full : choice.policy.kind;
     func::FuncOp forward = function.gradient.forward;
-    os << "\n" << forward.getName() << ", called " << calls << " times\n";
+    os << "\n"
+       << forward.getName() << ", called "
+       << (calls == 1 ? "once" : number(calls) + " times") << "\n";
     Columns table({false, false, false, false, true, true, true, true, false});
     table.add({"", "value", "type", "from", "bytes a call", "in all",
                "FLOP a call", "in all", "why"});
