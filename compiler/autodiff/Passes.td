@@ -52,9 +52,9 @@ def Differentiate : Pass<"tpa-differentiate", "mlir::ModuleOp"> {
 
     What the reverse reads of the forward pass is saved by it or computed again,
     as `recompute` says: `none` saves all of it but what is quadratic in the
-    number of tokens, `full` computes all of it again from the arguments, by a
-    third function `<name>.recompute` of the same operations, so that gradients
-    have the same bits. Scores and weights of an attention are always computed
+    number of tokens or only rounds an argument, `full` computes all of it again
+    from the arguments, by a third function `<name>.recompute` of the same
+    operations, so that gradients have the same bits. Scores and weights of an attention are always computed
     again, weights from the logarithm of their sum.
 
     Example: tests/compiler/autodiff/differentiate.mlir
