@@ -54,7 +54,8 @@ def Differentiate : Pass<"tpa-differentiate", "mlir::ModuleOp"> {
     computed again by a third function, `<name>.recompute`, from the arguments
     and what is saved, by the same operations in kernels with the same borders,
     so that gradients have the same bits. `recompute` says which:
-    - `none`: all is saved but what is quadratic in the number of tokens
+    - `none`: all is saved but what is quadratic in the number of tokens or only
+      rounds an argument
     - `full`: nothing is, all comes again from the arguments
     - `dots`: results of contractions are saved, what is pointwise, norms and
       rotations come again

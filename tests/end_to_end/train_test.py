@@ -35,9 +35,10 @@ def tensors(path):
             for name, spec in json.loads(data[8:start]).items() if name != "__metadata__"}
 
 
-class Run(unittest.TestCase):
+class Run:
     """A run without an interruption, and what starts others."""
     FLAGS = []
+    KILLS = 3
 
     @classmethod
     def setUpClass(cls):
@@ -98,7 +99,7 @@ class Run(unittest.TestCase):
 
     def test_goes_on_after_kill(self):
         rng = random.Random(1)
-        for i in range(3):
+        for i in range(self.KILLS):
             out = self.path(f"killed{i}")
             process = self.start(out)
             seen = rng.randrange(4, STEPS)
@@ -118,7 +119,7 @@ class Run(unittest.TestCase):
         self.assertTrue(out.stdout)
 
 
-class TrainTest(Run):
+class TrainTest(Run, unittest.TestCase):
     def test_log_is_the_reference_s(self):
         stdout, _ = self.train(self.path("log"))
         found = re.findall(r"^iter (\d+): loss \d+\.\d{4}, time \d+\.\d\dms, mfu (-?\d+\.\d\d)%, tps \(M\) \d+\.\d\d, "
@@ -356,9 +357,10 @@ class TrainTest(Run):
         self.assertIn("config.py:1", failed.stderr)
 
 
-class RoundedTrainTest(Run):
+class RoundedTrainTest(Run, unittest.TestCase):
     """Products of bf16, weights of f32."""
     FLAGS = ["--dtype=bf16"]
+    KILLS = 1
 
     def test_loss_falls_as_in_f32(self):
         exact, artifact = self.path("exact"), self.path("exact.t6x")
