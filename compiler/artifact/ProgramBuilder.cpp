@@ -431,6 +431,12 @@ private:
         model.cacheBytesPerToken += bytes / buffer.shape[1].value;
       }
     }
+    program.options.compute = program.options.dtype;
+    if (auto compute =
+            summary ? summary.getAs<TypeAttr>("compute") : TypeAttr())
+      if (FailureOr<::t6::DType> dtype = dtypeOf(compute.getValue());
+          succeeded(dtype))
+        program.options.compute = *dtype;
   }
 
   /// The parameter behind a prefix of a state's name: `gradient.wte`.

@@ -204,6 +204,8 @@ int64_t EntryBuilder::finish() {
   summary.set("prefill_chunk", builder.getI64IntegerAttr(options.prefillChunk));
   if (isPaged())
     summary.set("page_tokens", builder.getI64IntegerAttr(options.pageTokens));
+  if (options.autocast)
+    summary.set("compute", TypeAttr::get(builder.getBF16Type()));
   module->setAttr("t6.summary", summary.getDictionary(model.getContext()));
   attention.erase();
   if (trainingAttention)

@@ -238,7 +238,8 @@ static Json infoJson(const Artifact &artifact, const t6_info_options &options) {
                      {"max_length", compiled.maxLength},
                      {"prefill_chunk", compiled.prefillChunk},
                      {"page_tokens", compiled.pageTokens},
-                     {"dtype", dtypeName(compiled.dtype)}};
+                     {"dtype", dtypeName(compiled.dtype)},
+                     {"compute", dtypeName(compiled.compute)}};
   json["cache"] = cacheJson(program);
   json["cpu"] = {{"name", program.cpu.name},
                  {"vector_bits", program.cpu.vectorBits},

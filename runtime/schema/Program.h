@@ -201,8 +201,10 @@ struct CompileOptions {
   int64_t batch = 1;
   int64_t maxLength = 0;
   int64_t prefillChunk = 0;
-  int64_t pageTokens = 0; ///< Of the cache; 0: each row is one piece.
-  DType dtype = DType::F32;
+  int64_t pageTokens = 0;   ///< Of the cache; 0: each row is one piece.
+  DType dtype = DType::F32; ///< Of parameters and of the cache.
+  /// What products of a training step multiply, where it is less than dtype.
+  DType compute = DType::F32;
 };
 
 struct CpuTarget {

@@ -89,6 +89,8 @@ void ProgramParser::parseOptions(const JsonPlace &place) {
   if (place.has("page_tokens"))
     options.pageTokens = place["page_tokens"].integer(0, kMaxCount);
   options.dtype = parseElementType(place["dtype"]);
+  options.compute =
+      place.has("compute") ? parseElementType(place["compute"]) : options.dtype;
 }
 
 void ProgramParser::parseCpu(const JsonPlace &place) {

@@ -93,10 +93,11 @@ const std::vector<Option> &table() {
        {"mean", "sum"}},
       {"precision",
        choice<&T::precision>(),
-       "What the step computes in; weights are f32 always",
+       "What products of the step multiply, as compiled by tpa-opt --dtype; "
+       "weights are f32 always",
        0,
        0,
-       {"f32", "bf16"}},
+       {"compiled", "f32", "bf16"}},
       {"steps", &T::steps, "Updates of the weights", 1},
       {"extra-step", &T::extraStep, "One update more than --steps"},
       {"learning-rate", &T::learningRate, "The highest learning rate", 0,

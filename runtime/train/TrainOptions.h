@@ -46,8 +46,9 @@ enum class DecayedParameters {
   All
 };
 
-/// What the step computes in; weights and optimizer state are f32 always.
-enum class TrainPrecision { F32, BF16 };
+/// What products of the step multiply, which compiling decides: Compiled takes
+/// it as it is. Weights and optimizer state are f32 always.
+enum class TrainPrecision { Compiled, F32, BF16 };
 
 /// What a checkpoint that cannot be written does to the run.
 enum class SaveFailure { Stop, Continue };
@@ -84,7 +85,7 @@ struct TrainOptions {
   /// 8 simulates eight GPUs, whatever number of them the run is later given.
   int64_t loneAccumulationFactor = 1;
   GradientReduction gradientReduction = GradientReduction::Mean;
-  TrainPrecision precision = TrainPrecision::F32;
+  TrainPrecision precision = TrainPrecision::Compiled;
 
   // The optimizer.
 

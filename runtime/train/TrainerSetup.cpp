@@ -45,6 +45,19 @@ static absl::Status checkCompiled(const char *what, const char *flag,
       ". HINT: leave it out, or compile with tpa-opt ", flag, "=", asked));
 }
 
+static absl::Status checkPrecision(TrainPrecision asked, DType compiled) {
+  if (asked == TrainPrecision::Compiled ||
+      (asked == TrainPrecision::BF16) == (compiled == DType::BF16))
+    return absl::OkStatus();
+  const char *name = asked == TrainPrecision::BF16 ? "bf16" : "f32";
+  return absl::InvalidArgumentError(absl::StrCat(
+      "a step in ", name, ": the model is compiled for ",
+      compiled == DType::BF16 ? "bf16" : "f32",
+      ". HINT: --precision=compiled, where a preset or a configuration asks "
+      "for ",
+      name, ", or compile with tpa-opt --dtype=", name));
+}
+
 absl::Status Trainer::prepare(const Tokenizer *tokenizer) {
   absl::Status status = checkTrainOptions(options);
   if (status.ok())
@@ -55,10 +68,9 @@ absl::Status Trainer::prepare(const Tokenizer *tokenizer) {
                            program.length());
   if (!status.ok())
     return status;
-  if (options.precision != TrainPrecision::F32)
-    return absl::UnimplementedError(
-        "training computes in f32. HINT: --precision=f32, where a preset or a "
-        "configuration asks for bf16");
+  if (status = checkPrecision(options.precision, program.compute());
+      !status.ok())
+    return status;
   absl::StatusOr<StepShape> divided =
       stepShape(options, program.batch(), program.length(), ranks.size(),
                 ranks.launched());

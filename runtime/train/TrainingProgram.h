@@ -57,6 +57,8 @@ public:
   create(Executor &executor);
 
   int64_t batch() const { return rows; }
+  /// What products of a step multiply.
+  DType compute() const { return executor.program().options.compute; }
   int64_t length() const { return columns; }
   int threads() const { return executor.threadPool().threads(); }
   /// FLOP/s of this rank's threads at their best; 0: not known.

@@ -331,8 +331,8 @@ class TrainTest(Run, unittest.TestCase):
         beyond.write_bytes((300).to_bytes(2, "little") * 4000)
         self.assertIn("beyond.bin", self.fails(self.path("y"), f"--data={beyond}", code=3))
         self.assertIn("--batch", self.fails(self.path("z"), "--batch=5", code=2))
-        self.assertIn("HINT: --precision=f32",
-                      self.fails(self.path("z"), "--preset=reference", "--batch=0", "--length=0", code=1))
+        self.assertIn("HINT: --precision=compiled",
+                      self.fails(self.path("z"), "--preset=reference", "--batch=0", "--length=0", code=2))
         self.assertIn("learning-rate", self.fails(self.path("z"), "--learning-rate=fast", code=2))
 
     def test_reference_config(self):
@@ -370,6 +370,10 @@ class RoundedTrainTest(Run, unittest.TestCase):
             self.assertNotEqual(self.losses(self.whole, key), self.losses(exact, key))
             for rounded, expected in zip(self.losses(self.whole, key), self.losses(exact, key), strict=True):
                 self.assertAlmostEqual(rounded, expected, delta=1e-2 * expected)
+
+    def test_precision_is_that_of_the_artifact(self):
+        self.train(self.path("asked"), "--precision=bf16", "--steps=1")
+        self.assertIn("compiled for bf16", self.fails(self.path("z"), "--precision=f32", code=2))
 
     def test_checkpoint_is_in_f32(self):
         """As that of a run in f32, which can go on from it."""

@@ -94,6 +94,9 @@ void InfoCommand::printModel(const Json &info) const {
        text(options["target"]) + " (" + text(info["cpu"]["name"]) + ", " +
            text(info["cpu"]["vector_bits"]) + "-bit vectors), " +
            text(options["dtype"]) +
+           (options["compute"] != options["dtype"]
+                ? ", training multiplies " + text(options["compute"])
+                : "") +
            (hasIntegers(info["parameters"]) ? ", int8 weights" : "") + ", by " +
            text(info["producer"])},
       {"limits", "batch " + text(options["batch"]) + ", maximum length " +
