@@ -12,7 +12,6 @@
 #include "runtime/checkpoint/StateFile.h"
 #include "runtime/checkpoint/StepNames.h"
 #include "runtime/io/AtomicFile.h"
-#include "runtime/io/MappedFile.h"
 
 #include <cstdio>
 #include <filesystem>
@@ -37,17 +36,6 @@ uint64_t tensorBytes(const CheckpointContents &contents) {
     for (const NamedTensor &entry : tensors)
       bytes += entry.tensor.bytes;
   return bytes;
-}
-
-/// What the file holds now, for the reader to compare.
-absl::StatusOr<TensorFileRecord> recordOf(const std::string &folder,
-                                          absl::string_view name) {
-  absl::StatusOr<std::unique_ptr<MappedFile>> file =
-      MappedFile::open(absl::StrCat(folder, "/", name));
-  if (!file.ok())
-    return file.status();
-  return TensorFileRecord{std::string(name), (*file)->bytes().size(),
-                          contentChecksum((*file)->bytes())};
 }
 
 absl::Status withContext(const absl::Status &status,

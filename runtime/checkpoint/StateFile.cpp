@@ -9,11 +9,16 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "runtime/io/MappedFile.h"
 #include "runtime/io/Names.h"
 
+#include <cerrno>
 #include <cmath>
+#include <cstdio>
 #include <limits>
+#include <memory>
 #include <utility>
+#include <vector>
 #include <xxhash.h>
 
 namespace t6 {
@@ -193,9 +198,35 @@ absl::Status damaged(absl::string_view label, absl::string_view what) {
 
 } // namespace
 
-std::string contentChecksum(absl::Span<const uint8_t> bytes) {
-  XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+static std::string checksumText(XXH128_hash_t hash) {
   return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
+}
+
+std::string contentChecksum(absl::Span<const uint8_t> bytes) {
+  return checksumText(XXH3_128bits(bytes.data(), bytes.size()));
+}
+
+absl::StatusOr<TensorFileRecord> recordOf(const std::string &folder,
+                                          absl::string_view name) {
+  constexpr size_t kPiece = 1 << 20;
+  std::string path = absl::StrCat(folder, "/", name);
+  std::unique_ptr<FILE, int (*)(FILE *)> file(fopen(path.c_str(), "rbe"),
+                                              fclose);
+  if (!file)
+    return fileError(errno, "open", path);
+  std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t *)> state(
+      XXH3_createState(), XXH3_freeState);
+  XXH3_128bits_reset(state.get());
+  TensorFileRecord record{std::string(name), 0, {}};
+  std::vector<char> piece(kPiece);
+  while (size_t count = fread(piece.data(), 1, piece.size(), file.get())) {
+    XXH3_128bits_update(state.get(), piece.data(), count);
+    record.bytes += count;
+  }
+  if (ferror(file.get()))
+    return fileError(errno, "read", path);
+  record.checksum = checksumText(XXH3_128bits_digest(state.get()));
+  return record;
 }
 
 absl::StatusOr<std::string> printStateFile(const StateFile &file) {

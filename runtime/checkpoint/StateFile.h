@@ -41,6 +41,11 @@ struct StateFile {
 /// XXH3 with 128 bits, in 32 hexadecimal digits: finds damage, not malice.
 std::string contentChecksum(absl::Span<const uint8_t> bytes);
 
+/// What the file `name` of `folder` holds now, for its reader to compare. It is
+/// read in pieces: mapped, all of it would count as memory of the process.
+absl::StatusOr<TensorFileRecord> recordOf(const std::string &folder,
+                                          absl::string_view name);
+
 /// InvalidArgument if the state cannot be brought back as it is: a loss, option
 /// or config value that is not finite, text that is not UTF-8, a count below
 /// zero.

@@ -113,6 +113,25 @@ TEST(StateFile, RefusesWhatIsNoState) {
   EXPECT_TRUE(isError(statusOf(deep), kDamaged, {"JSON"}));
 }
 
+/// Read in pieces of a MiB: the last one is short, or there is none.
+TEST(StateFile, RecordsAFile) {
+  testing::TemporaryFolder folder;
+  for (size_t size : {size_t(0), size_t(1) << 20, (size_t(5) << 19) + 3}) {
+    std::string bytes(size, 'x');
+    for (size_t i = 0; i < size; i += 1000)
+      bytes[i] = static_cast<char>(i / 1000);
+    folder.write("model.safetensors", bytes);
+    absl::StatusOr<TensorFileRecord> record =
+        recordOf(folder.path, "model.safetensors");
+    ASSERT_TRUE(record.ok()) << record.status();
+    EXPECT_EQ(record->name, "model.safetensors");
+    EXPECT_EQ(record->bytes, size);
+    EXPECT_EQ(record->checksum, contentChecksum(asBytes(bytes)));
+  }
+  EXPECT_TRUE(isError(recordOf(folder.path, "none").status(),
+                      absl::StatusCode::kNotFound, {"none"}));
+}
+
 TEST(StateFile, RefusesAnotherVersion) {
   std::string text = printed(example());
   EXPECT_TRUE(
