@@ -247,10 +247,21 @@ class TrainTest(Run, unittest.TestCase):
         self.assertEqual(fixed[0][0]["train/grad_norm"], fixed[0][0]["grad_norm_mean"])
         self.assertEqual(fixed[0][0]["train/loss"], fixed[0][0]["loss_mean"])
 
-    def test_torchrun_is_sent_to_mpirun(self):
+    def test_torchrun_is_left_to_mpirun(self):
         environment = {**os.environ, "RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}
         error = self.fails(self.path("torchrun"), code=3, env=environment)
         self.assertIn("HINT: mpirun -n 2 t6 train ...", error)
+        # On one machine, rank 0 becomes mpirun, and the others have nothing to do.
+        if shutil.which("mpirun"):
+            self.train(self.path("pair"), "--accumulation=2")
+            out = self.path("torchrun2")
+            local = {**environment, "LOCAL_WORLD_SIZE": "2"}
+            self.assertEqual(self.train(out, env=local), ("", ""))
+            stdout, stderr = self.train(out, env={**local, "RANK": "0", "LOCAL_RANK": "0"})
+            self.assertIn("torchrun's 2 ranks are left to mpirun", stderr)
+            self.assertIn("on each of 2 ranks", stdout)
+            for one, two in zip(self.losses(self.path("pair")), self.losses(out), strict=True):
+                self.assertAlmostEqual(one, two, delta=1e-4 * one)
         # One rank needs nobody to talk to.
         self.train(self.path("torchrun1"), env={**environment, "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"})
 

@@ -7,6 +7,7 @@
 #include "tools/t6/Command.h"
 #include "tools/t6/Console.h"
 #include "tools/t6/ModelArguments.h"
+#include "tools/t6/Torchrun.h"
 
 #include <nlohmann/json.hpp>
 
@@ -57,9 +58,9 @@ const char *TrainCommand::remarks() const {
          "  PMI_RANK, PMI_SIZE                           launchers of PMI\n"
          "  SLURM_PROCID, SLURM_STEP_NUM_TASKS           a step of srun\n"
          "  RANK, WORLD_SIZE                             torchrun\n"
-         "Ranks of torchrun are refused: it brings no way to talk but "
-         "PyTorch's. "
-         "With WORLD_SIZE=1 it is a run of one rank.\n"
+         "torchrun's ranks have no way to talk but PyTorch's: those of one "
+         "machine (LOCAL_WORLD_SIZE) are left to mpirun, which rank 0 becomes; "
+         "of several machines they are refused.\n"
          "SIGINT and SIGTERM save and end with code 130.";
 }
 
@@ -125,6 +126,8 @@ int TrainCommand::run() {
     writeOut(resolved);
     return kFine;
   }
+  if (std::optional<int> code = leaveToMpirun())
+    return *code;
   uint64_t seed = nlohmann::json::parse(resolved)["seed"];
   Tokenizer opened;
   if (!tokenizer.empty())
