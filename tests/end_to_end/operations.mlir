@@ -106,6 +106,9 @@ exec.buffer output @step.new_param : tensor<5x47xf32>
 exec.buffer output @step.new_m : tensor<5x47xf32>
 exec.buffer output @step.new_v : tensor<5x47xf32>
 exec.buffer output @step.cleared : tensor<5x47xf32>
+exec.buffer output @step.param_squares : tensor<5xf32>
+exec.buffer output @step.m_squares : tensor<5xf32>
+exec.buffer output @step.v_squares : tensor<5xf32>
 exec.entry @step scalars [] maxima [] {
 ^bb0:
   // Inputs do not change: what is updated in place is a sum.
@@ -126,12 +129,15 @@ exec.entry @step scalars [] maxima [] {
   %weight_decay = exec.load @step.weight_decay : tensor<1xf32>
   %correction1 = exec.load @step.correction1 : tensor<1xf32>
   %correction2 = exec.load @step.correction2 : tensor<1xf32>
-  %p2, %m2, %v2, %g2 = t6.adamw %p, %g, %m, %v scale %s lr %lr betas %beta1, %beta2
+  %p2, %m2, %v2, %g2, %pp, %mm, %vv = t6.adamw %p, %g, %m, %v scale %s lr %lr betas %beta1, %beta2
       eps %epsilon decay %weight_decay corrections %correction1, %correction2 : tensor<5x47xf32>
   exec.store %p2, @step.new_param : tensor<5x47xf32>
   exec.store %m2, @step.new_m : tensor<5x47xf32>
   exec.store %v2, @step.new_v : tensor<5x47xf32>
   exec.store %g2, @step.cleared : tensor<5x47xf32>
+  exec.store %pp, @step.param_squares : tensor<5xf32>
+  exec.store %mm, @step.m_squares : tensor<5xf32>
+  exec.store %vv, @step.v_squares : tensor<5xf32>
 }
 
 // A state to which a product is added, and one to which what is in memory is.

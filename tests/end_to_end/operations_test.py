@@ -151,6 +151,8 @@ class OperationsTest(unittest.TestCase):
             self.agrees(out["new_v"], v64)
             self.agrees(out["new_param"], p64 - lr * change)
             self.assertFalse(out["cleared"].any())
+            for name, values in ("param", p64 - lr * change), ("m", m64), ("v", v64):
+                self.agrees(out[name + "_squares"], (values**2).sum(1))
 
 
 if __name__ == "__main__":
