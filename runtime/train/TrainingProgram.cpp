@@ -39,10 +39,10 @@ static int entryNamed(const Program &program, absl::string_view name) {
 }
 
 static int64_t flopsOf(const Entry &entry) {
-  // Entries of a training step have no scalars: each cost is a constant.
+  std::vector<int64_t> sizes = maxScalars(entry);
   int64_t flops = 0;
   for (const Dispatch &dispatch : entry.dispatches)
-    flops += costAt(dispatch.cost.flops, {});
+    flops += costAt(dispatch.cost.flops, sizes);
   return flops;
 }
 
@@ -61,7 +61,9 @@ absl::Status TrainingProgram::initialize() {
   }
   rows = program.options.batch;
   columns = program.options.maxLength;
-  flopCount = flopsOf(program.entries[entryNamed(program, kAccumulate)]);
+  // As is usual, the reverse counts twice what the forward pass does, and not
+  // what it computes again.
+  flopCount = 3 * flopsOf(program.entries[entryNamed(program, kLoss)]);
   for (size_t i = 0; i < program.buffers.size(); ++i) {
     const Buffer &buffer = program.buffers[i];
     bool isParam = buffer.kind == BufferKind::Param;

@@ -63,7 +63,8 @@ public:
   int threads() const { return executor.threadPool().threads(); }
   /// FLOP/s of this rank's threads at their best; 0: not known.
   double measurePeakFlops();
-  /// Of a micro-batch, forward and reverse, by the compiler's account.
+  /// Of a micro-batch, forward and reverse, by the compiler's account; what is
+  /// computed again does not count.
   int64_t flops() const { return flopCount; }
 
   /// Adds the gradient of the mean loss of inputs and targets, [batch, length]

@@ -145,6 +145,17 @@ class TrainTest(Run, unittest.TestCase):
         self.assertNotIn("measured", stderr)
         self.assertLess(lines(f"{told}/metrics.jsonl")[-2]["train/mfu"], 1e-1)
 
+    def test_mfu_does_not_count_what_is_computed_again(self):
+        artifact, flops = self.path("full.t6x"), []
+        subprocess.run([TPA_OPT, MODEL, "--train", "--batch=2", "--max-length=32", "--strip", "--recompute=full", "-o",
+                        artifact], check=True)
+        for i, which in enumerate((self.artifact, artifact)):
+            out = self.path(f"use{i}")
+            self.train(out, "--steps=6", "--eval-interval=0", "--peak-flops=1e12", artifact=which)
+            first = lines(f"{out}/metrics.jsonl")[5]  # The first that counts is no average yet.
+            flops.append(first["train/mfu"] * first["train/iter_time_ms"])
+        self.assertAlmostEqual(flops[0], flops[1], delta=1e-6 * flops[0])
+
     def test_milestones_stay(self):
         out = self.path("milestones")
         self.train(out, "--save-interval=0", "--eval-interval=2", "--milestones=3", "--keep-last=1", "--keep-best=off")
