@@ -54,16 +54,29 @@ constexpr unsigned numRead = 11;
 /// Of the reads: what the pass over scores yields.
 constexpr unsigned logSumExp = 5, attended = 6;
 
-TEST(ForwardGraphTest, FrontierIsThatOfAllChoices) {
+class ForwardGraphTest : public ::testing::Test {
+protected:
+  ForwardGraphTest() {
+    context
+        .loadDialect<arith::ArithDialect, func::FuncDialect, math::MathDialect,
+                     tpa::TpaDialect, tpa::t6::T6Dialect>();
+    module = parseSourceString<ModuleOp>(source, &context);
+  }
+  /// Its first argument has tokens, the others are parameters.
+  static ForwardGraph graphOf(ModuleOp module) {
+    llvm::BitVector activations(6);
+    activations.set(0);
+    return ForwardGraph(*module.getOps<func::FuncOp>().begin(), numRead,
+                        activations);
+  }
+
   MLIRContext context;
-  context.loadDialect<arith::ArithDialect, func::FuncDialect, math::MathDialect,
-                      tpa::TpaDialect, tpa::t6::T6Dialect>();
-  auto module = parseSourceString<ModuleOp>(source, &context);
+  OwningOpRef<ModuleOp> module;
+};
+
+TEST_F(ForwardGraphTest, FrontierIsThatOfAllChoices) {
   ASSERT_TRUE(module);
-  llvm::BitVector activations(6);
-  activations.set(0);
-  ForwardGraph graph(*module->getOps<func::FuncOp>().begin(), numRead,
-                     activations);
+  ForwardGraph graph = graphOf(*module);
 
   std::vector<std::pair<int64_t, int64_t>> all;
   for (unsigned set = 0; set < 1u << numRead; ++set) {
@@ -93,16 +106,9 @@ TEST(ForwardGraphTest, FrontierIsThatOfAllChoices) {
   EXPECT_GT(found.size(), 10u);
 }
 
-TEST(ForwardGraphTest, OperationsAreThoseOfTheirLoops) {
-  MLIRContext context;
-  context.loadDialect<arith::ArithDialect, func::FuncDialect, math::MathDialect,
-                      tpa::TpaDialect, tpa::t6::T6Dialect>();
-  auto module = parseSourceString<ModuleOp>(source, &context);
+TEST_F(ForwardGraphTest, OperationsAreThoseOfTheirLoops) {
   ASSERT_TRUE(module);
-  llvm::BitVector activations(6);
-  activations.set(0);
-  ForwardGraph graph(*module->getOps<func::FuncOp>().begin(), numRead,
-                     activations);
+  ForwardGraph graph = graphOf(*module);
   // All but %u and %v: a multiplication and an addition for each of 8 values
   // under each of 20, for 6 tokens; an exponential each.
   llvm::SetVector<Value> saved;

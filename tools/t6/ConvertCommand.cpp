@@ -31,10 +31,11 @@ public:
     result.struct_size = sizeof(result);
     if (t6_status *status = t6_convert(input.c_str(), output.c_str(), &result))
       return fail(status);
-    std::string aliases = result.aliases == 0
-                              ? ""
-                              : format(" and %lld names of tied tensors",
-                                       static_cast<long long>(result.aliases));
+    std::string aliases =
+        result.aliases == 0 ? ""
+                            : format(" and %lld further name%s of tied tensors",
+                                     static_cast<long long>(result.aliases),
+                                     result.aliases == 1 ? "" : "s");
     std::string moments =
         result.iteration < 0 ? ""
                              : format(", moments after %lld updates",
